@@ -1,0 +1,64 @@
+"""Probabilistic models from a data file to a report that says whether to believe the numbers.
+
+>>> import bayeskit as bk  # doctest: +SKIP
+>>> model = bk.weather(bk.load_weather("data/seattle-weather.csv"), model="trend")  # doctest: +SKIP
+>>> fit = bk.fit(model, seed=1)  # doctest: +SKIP
+>>> assessment = bk.assess(fit)  # doctest: +SKIP
+>>> bk.report(fit, assessment, "report.html")  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayeskit.core.errors import ConfigError, DataError, InferenceError, ToolchainError
+    from bayeskit.core.types import Assessment, Draws, Fit, Verdict
+    from bayeskit.datasets.weather import WeatherData, load_weather
+    from bayeskit.inference.stan import StanConfig
+    from bayeskit.models.weather import WeatherModel, weather
+    from bayeskit.workflows import assess, fit, load_run, report, save_run
+
+__version__ = "0.1.0"
+__all__ = [
+    "Assessment",
+    "ConfigError",
+    "DataError",
+    "Draws",
+    "Fit",
+    "InferenceError",
+    "StanConfig",
+    "ToolchainError",
+    "Verdict",
+    "WeatherData",
+    "WeatherModel",
+    "assess",
+    "fit",
+    "load_run",
+    "load_weather",
+    "report",
+    "save_run",
+    "weather",
+]
+
+# Where each name lives; loaded at first use, so that `bayeskit --help` does not wait for NumPy and friends.
+_HOMES = {
+    "bayeskit.core.errors": ("ConfigError", "DataError", "InferenceError", "ToolchainError"),
+    "bayeskit.core.types": ("Assessment", "Draws", "Fit", "Verdict"),
+    "bayeskit.datasets.weather": ("WeatherData", "load_weather"),
+    "bayeskit.inference.stan": ("StanConfig",),
+    "bayeskit.models.weather": ("WeatherModel", "weather"),
+    "bayeskit.workflows": ("assess", "fit", "load_run", "report", "save_run"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(module), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'bayeskit' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""What every other room may import: types, errors, seeds and places on disk."""

@@ -1,0 +1,272 @@
+"""The few types that travel between the rooms: Draws, Verdict, ModelCard, Provenance, Fit and Assessment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from bayeskit.core.priors import Prior
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.generic]
+
+Kind = Literal["mcmc", "iid", "weighted", "variational", "point"]
+Comparison = Literal["<=", ">="]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What an engine hands over.
+
+    Parameters
+    ----------
+    kind
+        How the draws came about; every diagnostic dispatches on it.
+    values
+        Name of a quantity to its draws, ``n_chains x n_draws x ...``.
+    sample_stats
+        Name of a sampler statistic (ArviZ's names) to its values, ``n_chains x n_draws``.
+    timings
+        Seconds by phase, at least ``compile``, ``warmup`` and ``sampling``.
+    engine
+        What the engine says of itself: versions, limits such as ``max_treedepth``.
+    """
+
+    kind: Kind
+    values: Mapping[str, Array]
+    sample_stats: Mapping[str, Array] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    engine: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check: its number, its threshold, and what to do where it fails.
+
+    ``passed`` is None where the check could not be made; ``comparison`` says on which side of the threshold
+    the number has to lie.
+    """
+
+    name: str
+    value: float | None
+    threshold: float
+    comparison: Comparison
+    passed: bool | None
+    detail: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """How the report names a posterior variable: unit, a sentence, digits follow from its uncertainty."""
+
+    name: str
+    unit: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Tells the report that the model fits a series of days: which variables to draw, with unit."""
+
+    observed: str
+    state: str
+    slope: str | None
+    flag: str | None
+    label: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the report says about a model; plain data, so that it can be kept in ``run.json``.
+
+    Parameters
+    ----------
+    name, title
+        The command's word for the model, and the headline.
+    summary
+        One or two sentences in plain words.
+    formulas
+        The model's statements, one a line, e.g. ``mu[t] ~ normal(mu[t-1], s_mu)``.
+    program, language
+        The program's whole text, and its language for highlighting (``stan`` or ``python``).
+    quantities
+        The scalar parameters and what they mean, in the order of the tables.
+    priors
+        All of them.
+    remedies
+        Model-specific advice by the name of the verdict that fails.
+    boundary
+        Scale parameters that may pile up at 0: a fact for the reader, not a failure.
+    notes
+        What the reader has to know of how the model took the data.
+    """
+
+    name: str
+    title: str
+    summary: str
+    formulas: tuple[str, ...]
+    program: str
+    language: str
+    quantities: tuple[Quantity, ...]
+    priors: tuple[Prior, ...]
+    series: Series | None = None
+    remedies: Mapping[str, str] = field(default_factory=dict)
+    boundary: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file the data came from, as read."""
+
+    path: str
+    sha256: str
+    description: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything that is needed to do it again; the contents of ``run.json`` but for metrics and verdicts."""
+
+    model: str
+    engine: str
+    kind: Kind
+    config: Mapping[str, Any]
+    seed: int
+    data: Source
+    card: ModelCard
+    versions: Mapping[str, str]
+    hardware: Mapping[str, str]
+    timings: Mapping[str, float]
+    command: str
+    script: str
+    started: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A posterior as a DataTree, and where it came from."""
+
+    posterior: xr.DataTree
+    provenance: Provenance
+
+    def __repr__(self) -> str:
+        rows = "\n".join(f"  {name:<14} {text}" for name, text in self._rows())
+        origin = self.provenance
+        return f"{origin.card.title}: {origin.engine} on {origin.data.path}\n{rows}\n  not assessed yet: bk.assess(fit)"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(text)}</td></tr>"
+            for name, text in self._rows()
+        )
+        origin = self.provenance
+        return (
+            f"<b>{escape(origin.card.title)}</b>: {escape(origin.engine)} on {escape(origin.data.path)}"
+            f"<table>{rows}</table><i>Not assessed yet: <code>bk.assess(fit)</code></i>"
+        )
+
+    def _rows(self) -> list[tuple[str, str]]:
+        posterior = self.posterior["posterior"]
+        rows = []
+        for quantity in self.provenance.card.quantities:
+            draws = posterior[quantity.name]
+            for place in (
+                draws.stack(cell=[d for d in draws.dims if d not in ("chain", "draw")]).transpose("cell", ...)
+                if draws.ndim > 2
+                else [draws]
+            ):
+                label = (
+                    quantity.name
+                    if draws.ndim == 2
+                    else f"{quantity.name}[{','.join(str(p) for p in place['cell'].item())}]"
+                )
+                mean, sd = float(place.mean()), float(place.std(ddof=1))
+                rows.append((label, f"{with_uncertainty(mean, sd)} {quantity.unit}".rstrip()))
+        return rows
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The verdicts on a fit, and the table of all its parameters that they rest on.
+
+    ``summary`` has one row a scalar: mean, sd, quantiles, MCSE, bulk and tail ESS, R-hat.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    summary: pd.DataFrame
+    metrics: Mapping[str, float]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check that was made passed, and at least one was made."""
+        made = [verdict.passed for verdict in self.verdicts if verdict.passed is not None]
+        return bool(made) and all(made)
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{mark(v):>11}  {v.name}: {figure(v)}" for v in self.verdicts)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(mark(v))}</td><td style='text-align:left'>{escape(v.name)}</td><td>{escape(figure(v))}</td></tr>"
+            for v in self.verdicts
+        )
+        return f"<table>{rows}</table>"
+
+
+class StanModel(Protocol):
+    """What the Stan engine asks of a model."""
+
+    @property
+    def program(self) -> str:
+        """File name of its program in the top-level folder ``stan``."""
+        ...
+
+    def stan_data(self) -> dict[str, Any]:
+        """Return the program's data block."""
+        ...
+
+    def stan_inits(self, rng: np.random.Generator) -> Mapping[str, Any] | None:
+        """Return the initial values of one chain, or None for Stan's own."""
+        ...
+
+    @property
+    def outputs(self) -> Sequence[str]:
+        """Names of the program's quantities to keep."""
+        ...
+
+
+def mark(verdict: Verdict) -> str:
+    """Return the word for a verdict's outcome."""
+    return {True: "passed", False: "FAILED", None: "not checked"}[verdict.passed]
+
+
+def figure(verdict: Verdict) -> str:
+    """Return a verdict's number with its scale, e.g. ``1.003 (limit: at most 1.01)``."""
+    side = "at most" if verdict.comparison == "<=" else "at least"
+    value = "-" if verdict.value is None else f"{verdict.value:.4g}"
+    return f"{value} (limit: {side} {verdict.threshold:g})"
+
+
+def with_uncertainty(mean: float, sd: float) -> str:
+    """Return ``mean ± sd`` with the digits that the uncertainty deserves: two of the sd.
+
+    >>> with_uncertainty(1.886452, 0.0512)
+    '1.886 ± 0.051'
+    """
+    import math
+
+    if not (math.isfinite(mean) and math.isfinite(sd)) or sd <= 0:
+        return f"{mean:.4g}"
+    digits = max(0, 1 - math.floor(math.log10(sd)))
+    return f"{mean:.{digits}f} ± {sd:.{digits}f}"
