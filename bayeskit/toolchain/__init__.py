@@ -1,0 +1,8 @@
+"""Stan without a download: find a CmdStan, or assemble one from the httpstan wheel, and compile programs with it."""
+
+from bayeskit.toolchain.homes import StanHome
+from bayeskit.toolchain.info import describe
+from bayeskit.toolchain.programs import compile_program
+from bayeskit.toolchain.resolve import ensure_home, find_home
+
+__all__ = ["StanHome", "compile_program", "describe", "ensure_home", "find_home"]

@@ -1,0 +1,116 @@
+"""A tiny stand-in for the httpstan wheel and the runner, so that homes assemble in milliseconds."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bayeskit.toolchain import resolve
+from bayeskit.toolchain.homes import StanHome
+from bayeskit.toolchain.wheel import Ingredients, gather
+
+MAKEFILE = """\
+CMDSTAN_VERSION := 2.35.0
+-include make/local
+build: runner/a.o runner/b.o
+runner/%.o: runner/%.cpp
+\t@echo '--- Compiling $< ---'
+\t@echo $$$$ >> $${FAKE_PIDS:-/dev/null}; sleep $${FAKE_DELAY:-0}; cp $< $@
+"""
+
+# What cmdstanpy asks of a makefile, without the 20 seconds.
+QUICK_MAKEFILE = """\
+CMDSTAN_VERSION := 2.35.0
+%: %.stan
+\t@echo compiled >> $${FAKE_PIDS:-/dev/null}; sleep $${FAKE_DELAY:-0}
+\t@grep -q broken_cpp $< && { echo 'x.hpp:3:5: error: no such thing'; exit 1; } || true
+\t@bin/stanc $(STANCFLAGS) --o=$@.hpp $<
+\t@{ echo '#!/bin/sh'; echo '# $(STANCFLAGS)'; cat $@.hpp; } > $@ && chmod +x $@
+"""
+
+
+@pytest.fixture(autouse=True)
+def clean_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Hide the machine's own Stan and the user's cache, but from the tests that use the real home."""
+    if "stan_home" in request.fixturenames:
+        return
+    for name in ("CMDSTAN", "CONDA_PREFIX", "CXX", "MAKE", "MAKEFLAGS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("BAYESKIT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """The tiny httpstan folder."""
+    wheel = tmp_path / "wheel"
+    for folder in ("include/stan", "include/pybind11", "include/boost/pybind11", "lib"):
+        (wheel / folder).mkdir(parents=True)
+    numbers = zip(("MAJOR", "MINOR", "PATCH"), (2, 35, 0), strict=True)
+    (wheel / "include/stan/version.hpp").write_text("".join(f"#define STAN_{name} {n}\n" for name, n in numbers))
+    (wheel / "include/pybind11/pybind11.h").write_text("")
+    (wheel / "include/boost/pybind11/kept.h").write_text("")
+    (wheel / "lib/libtbb.so.2").write_text("")
+    (wheel / "stanc").write_text("#!/bin/sh\n")
+    (wheel / "stanc").chmod(0o644)
+    return wheel
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Path:
+    """The tiny folder stan/runner."""
+    runner = tmp_path / "runner"
+    runner.mkdir()
+    (runner / "makefile").write_text(MAKEFILE)
+    for name in ("a.cpp", "b.cpp", "a.hpp"):
+        (runner / name).write_text(f"// {name}\n")
+    return runner
+
+
+@pytest.fixture
+def parts(wheel: Path, runner: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Ingredients]:
+    """Return a function that reads both as they are now; `find_home` and `ensure_home` find them too."""
+
+    def read() -> Ingredients:
+        return gather(wheel, "4.13.0", runner)
+
+    monkeypatch.setattr(resolve, "find_ingredients", read)
+    return read
+
+
+@pytest.fixture
+def quick_home(tmp_path: Path) -> StanHome:
+    """A home with the real stanc, whose "executables" are scripts."""
+    from bayeskit.toolchain.wheel import find_ingredients
+
+    home = tmp_path / "quick"
+    (home / "bin").mkdir(parents=True)
+    shutil.copyfile(find_ingredients().wheel / "stanc", home / "bin/stanc")
+    (home / "bin/stanc").chmod(0o755)
+    (home / "makefile").write_text(QUICK_MAKEFILE)
+    return StanHome(home, "2.35.0", "CMDSTAN")
+
+
+@pytest.fixture
+def pids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file in which the stand-in makefiles leave a line for everything that they compile."""
+    path = tmp_path / "pids"
+    monkeypatch.setenv("FAKE_PIDS", str(path))
+    return path
+
+
+@pytest.fixture
+def only_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a function that leaves nothing but the named tools on PATH."""
+
+    def leave(*tools: str) -> None:
+        folder = tmp_path / "few"
+        folder.mkdir()
+        for tool in tools:
+            found = shutil.which(tool)
+            assert found
+            (folder / tool).symlink_to(found)
+        monkeypatch.setenv("PATH", str(folder))
+
+    return leave
