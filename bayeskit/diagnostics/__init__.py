@@ -1,0 +1,1 @@
+"""Whether to believe a posterior: numbers, thresholds and remedies. Diagnostics never print."""

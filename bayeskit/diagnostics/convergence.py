@@ -1,0 +1,167 @@
+"""Did the Markov chains converge? R-hat, effective sample sizes, MCSE, divergences, tree depth and energy.
+
+Rank-normalised split R-hat and bulk and tail ESS: Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021),
+doi:10.1214/20-BA1221. Nested R-hat: Margossian, Hoffman, Sountsov, Riou-Durand, Vehtari and Gelman (2024),
+doi:10.1214/24-BA1453. E-BFMI: Betancourt (2016), arXiv:1604.00695. All computed by ArviZ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayeskit.core.types import Assessment, Comparison, Fit, Verdict
+
+R_HAT_LIMIT = 1.01
+ESS_PER_CHAIN = 100
+ESS_MANY_CHAINS = 400
+MANY_CHAINS = 16
+MCSE_LIMIT = 0.05  # of the posterior sd: what 400 independent draws give
+E_BFMI_LIMIT = 0.3
+
+_PROBABILITIES = {"q2.5": 0.025, "q16": 0.16, "median": 0.5, "q84": 0.84, "q97.5": 0.975}
+_REMEDIES = {
+    "r_hat": "the chains disagree: run longer (--warmup, --draws), or question the model's parametrisation",
+    "ess_bulk": "too few effective draws for means: run longer (--draws)",
+    "ess_tail": "too few effective draws for intervals: run longer (--draws)",
+    "mcse": "the Monte Carlo error is large against the posterior's spread: run longer (--draws)",
+    "divergences": "parts of the posterior were not reached: tighten the priors or change the parametrisation",
+    "tree_depth": "trajectories were cut short, so that sampling is slow: change the parametrisation",
+    "e_bfmi": "the energy moves too slowly to reach the tails: change the parametrisation",
+}
+
+
+def assess_convergence(fit: Fit) -> Assessment:
+    """Assess the draws of Markov chains.
+
+    Parameters
+    ----------
+    fit
+        Of kind ``mcmc``.
+
+    Returns
+    -------
+    Assessment
+        One verdict a check, each on the worst case over all parameters and states; ``summary`` has a row for each
+        of these. A check that cannot be made (one chain has no R-hat, say) has ``passed=None``.
+    """
+    tree = fit.posterior
+    statistics = tree["sample_stats"]
+    superchains = statistics.attrs.get("superchains")
+    summary = summarise(tree["posterior"].to_dataset(), superchains)
+    chains = tree["posterior"].sizes["chain"]
+    remedies = {**_REMEDIES, **fit.provenance.card.remedies}
+    verdicts = [*_summary_verdicts(summary, chains), *_sampler_verdicts(statistics.to_dataset(), statistics.attrs)]
+    verdicts = [_with_remedy(verdict, remedies) for verdict in verdicts]
+    metrics = {
+        "chains": chains,
+        "draws": tree["posterior"].sizes["draw"],
+        "min_ess_bulk": float(summary["ess_bulk"].min()),
+        "min_ess_tail": float(summary["ess_tail"].min()),
+        "max_r_hat": float(summary["r_hat"].max()),
+    }
+    return Assessment(verdicts=tuple(verdicts), summary=summary, metrics=metrics)
+
+
+def summarise(posterior: xr.Dataset, superchains: list[int] | None = None) -> pd.DataFrame:
+    """Return one row a scalar: mean, sd, quantiles, MCSE, ESS and R-hat, unrounded.
+
+    Parameters
+    ----------
+    posterior
+        Variables with dimensions ``chain`` and ``draw``.
+    superchains
+        For more than 16 chains, each chain's starting point: R-hat is the nested one then.
+    """
+    columns: dict[str, xr.Dataset] = {
+        "mean": posterior.mean(("chain", "draw")),
+        "sd": posterior.std(("chain", "draw"), ddof=1),
+    }
+    quantiles = posterior.quantile(list(_PROBABILITIES.values()), ("chain", "draw"))
+    for name, probability in _PROBABILITIES.items():
+        columns[name] = quantiles.sel(quantile=probability, drop=True)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a parameter that never moves: NaN, judged below
+        columns["mcse_mean"] = arviz_stats.mcse(posterior, method="mean")
+        columns["ess_bulk"] = arviz_stats.ess(posterior, method="bulk")
+        columns["ess_tail"] = arviz_stats.ess(posterior, method="tail")
+        columns["r_hat"] = (
+            arviz_stats.rhat_nested(posterior, superchain_ids=list(superchains))
+            if superchains is not None
+            else arviz_stats.rhat(posterior)
+        )
+    return pd.DataFrame({name: _flatten(dataset) for name, dataset in columns.items()})
+
+
+def _flatten(dataset: xr.Dataset) -> pd.Series[float]:
+    """One row a scalar, labelled ``mu[2012-01-01]``."""
+    parts = {}
+    for name, array in dataset.data_vars.items():
+        if array.ndim == 0:
+            parts[str(name)] = float(array)
+            continue
+        stacked = array.stack(cell=array.dims)
+        for place, value in zip(stacked["cell"].values, stacked.values, strict=True):
+            parts[f"{name}[{','.join(_label(part) for part in place)}]"] = float(value)
+    return pd.Series(parts, name="value")
+
+
+def _label(coordinate: Any) -> str:
+    if isinstance(coordinate, pd.Timestamp):
+        return f"{coordinate:%Y-%m-%d}" if coordinate == coordinate.normalize() else coordinate.isoformat()
+    return str(coordinate)
+
+
+def _summary_verdicts(summary: pd.DataFrame, chains: int) -> list[Verdict]:
+    ess_needed = ESS_PER_CHAIN * chains if chains <= MANY_CHAINS else ESS_MANY_CHAINS
+    mcse = summary["mcse_mean"] / summary["sd"]
+    return [
+        _worst("r_hat", summary["r_hat"], R_HAT_LIMIT, "<=") if chains > 1 else _unchecked_r_hat(),
+        _worst("ess_bulk", summary["ess_bulk"], ess_needed, ">="),
+        _worst("ess_tail", summary["ess_tail"], ess_needed, ">="),
+        _worst("mcse", mcse, MCSE_LIMIT, "<="),
+    ]
+
+
+def _unchecked_r_hat() -> Verdict:
+    return Verdict("r_hat", None, R_HAT_LIMIT, "<=", None, "one chain cannot disagree with itself; run at least two")
+
+
+def _worst(name: str, values: pd.Series[float], limit: float, comparison: Comparison) -> Verdict:
+    """Judge the worst of all parameters. A parameter that never moved has no number and fails."""
+    stuck = values.index[values.isna()]
+    if len(stuck):
+        detail = f"{stuck[0]} and {len(stuck) - 1} more" if len(stuck) > 1 else str(stuck[0])
+        return Verdict(name, None, limit, comparison, False, f"cannot be computed for {detail}: no movement")
+    where = int(values.argmax() if comparison == "<=" else values.argmin())
+    value = float(values.iloc[where])
+    passed = value <= limit if comparison == "<=" else value >= limit
+    return Verdict(name, value, limit, comparison, passed, f"worst: {values.index[where]}, of {len(values)} quantities")
+
+
+def _sampler_verdicts(statistics: xr.Dataset, limits: Mapping[Any, Any]) -> list[Verdict]:
+    verdicts = []
+    if "diverging" in statistics:
+        count = int(statistics["diverging"].sum())
+        of = f"of {statistics['diverging'].size} draws"
+        verdicts.append(Verdict("divergences", count, 0, "<=", count == 0, of))
+    if "tree_depth" in statistics and "max_treedepth" in limits:
+        depth = int(limits["max_treedepth"])
+        count = int((statistics["tree_depth"] >= depth).sum())
+        verdicts.append(Verdict("tree_depth", count, 0, "<=", count == 0, f"draws that reached the limit of {depth}"))
+    if "energy" in statistics:
+        # Each chain for itself: one stuck chain must not hide behind the others' mean.
+        e_bfmi = np.atleast_1d(arviz_stats.bfmi(statistics[["energy"]])["energy"].values)
+        value = float(e_bfmi.min())
+        passed = bool(value >= E_BFMI_LIMIT)
+        verdicts.append(Verdict("e_bfmi", value, E_BFMI_LIMIT, ">=", passed, f"worst of {e_bfmi.size} chains"))
+    return verdicts
+
+
+def _with_remedy(verdict: Verdict, remedies: Mapping[str, str]) -> Verdict:
+    return verdict if verdict.passed else replace(verdict, remedy=remedies.get(verdict.name, ""))

@@ -1,0 +1,105 @@
+import arviz_base
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayeskit.core.types import Fit, ModelCard, Provenance, Source
+from bayeskit.diagnostics.convergence import assess_convergence, summarise
+
+
+def fit_of(posterior, chains_superchains=None, **statistics):
+    n_chains, n_draws = next(iter(posterior.values())).shape[:2]
+    rng = np.random.default_rng(3)
+    stats = {
+        "diverging": np.zeros((n_chains, n_draws), dtype=bool),
+        "tree_depth": np.full((n_chains, n_draws), 3),
+        "energy": rng.normal(size=(n_chains, n_draws)),
+    } | statistics
+    tree = arviz_base.from_dict({"posterior": posterior, "sample_stats": stats})
+    tree["sample_stats"].attrs["max_treedepth"] = 10
+    if chains_superchains is not None:
+        tree["sample_stats"].attrs["superchains"] = chains_superchains
+    card = ModelCard("m", "M", "", (), "", "stan", (), (), remedies={"r_hat": "try the other form"})
+    origin = Provenance("m", "stan", "mcmc", {}, 1, Source("f", "0", ""), card, {}, {}, {}, "", "", "")
+    return Fit(tree, origin)
+
+
+def outcome(fit):
+    return {verdict.name: verdict for verdict in assess_convergence(fit).verdicts}
+
+
+@pytest.fixture
+def good():
+    return np.random.default_rng(1).normal(size=(4, 500))
+
+
+def test_independent_draws_pass(good):
+    assessment = assess_convergence(fit_of({"x": good}))
+    assert assessment.passed, assessment
+    assert {v.name for v in assessment.verdicts} == {
+        "r_hat", "ess_bulk", "ess_tail", "mcse", "divergences", "tree_depth", "e_bfmi",
+    }  # fmt: skip
+
+
+def test_shifted_chain_fails_r_hat_with_the_model_s_own_remedy(good):
+    verdict = outcome(fit_of({"x": good + np.array([0, 0, 0, 1.0])[:, None], "y": good}))["r_hat"]
+    assert verdict.passed is False
+    assert verdict.value > 1.1
+    assert "worst: x, of 2" in verdict.detail
+    assert verdict.remedy == "try the other form"
+
+
+def test_slow_chain_fails_ess(good):
+    slow = np.cumsum(good, axis=1) * 0.05
+    verdicts = outcome(fit_of({"x": slow}))
+    assert verdicts["ess_bulk"].passed is False
+    assert verdicts["mcse"].passed is False
+
+
+def test_stuck_parameter_fails_and_is_named(good):
+    stuck = good.copy()
+    stuck[:] = 1.5
+    verdict = outcome(fit_of({"x": good, "stuck": stuck}))["r_hat"]
+    assert verdict.passed is False
+    assert "stuck" in verdict.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("diverging", lambda a: np.arange(a.size).reshape(a.shape) == 7), ("tree_depth", lambda a: np.full(a.shape, 10))],
+)
+def test_one_bad_draw_fails(good, name, change):
+    verdict = outcome(fit_of({"x": good}, **{name: change(good)}))
+    assert verdict["divergences" if name == "diverging" else "tree_depth"].passed is False
+
+
+def test_one_chain_of_poor_energy_is_not_hidden_by_the_others(good):
+    energy = np.random.default_rng(2).normal(size=(4, 500))
+    energy[2] = np.cumsum(energy[2]) * 0.3
+    assert outcome(fit_of({"x": good}, energy=energy))["e_bfmi"].passed is False
+
+
+def test_one_chain_has_no_r_hat(good):
+    verdict = outcome(fit_of({"x": good[:1]}))["r_hat"]
+    assert verdict.passed is None
+    assert "at least two" in verdict.detail
+
+
+def test_many_short_chains_use_nested_r_hat():
+    rng = np.random.default_rng(4)
+    groups = [chain // 4 for chain in range(32)]
+    verdicts = outcome(fit_of({"x": rng.normal(size=(32, 50))}, groups))
+    assert verdicts["ess_bulk"].threshold == 400
+    assert verdicts["ess_bulk"].passed
+    assert verdicts["r_hat"].passed
+    apart = rng.normal(size=(32, 50)) + (np.array(groups) % 2)[:, None]
+    assert outcome(fit_of({"x": apart}, groups))["r_hat"].passed is False
+
+
+def test_summary_labels_days_by_their_date(good):
+    days = np.array(["2012-01-01", "2012-01-02"], dtype="datetime64[ns]")
+    posterior = xr.Dataset(
+        {"x": (("chain", "draw"), good), "mu": (("chain", "draw", "date"), np.stack([good, good], axis=-1))},
+        coords={"date": days},
+    )
+    assert list(summarise(posterior).index) == ["x", "mu[2012-01-01]", "mu[2012-01-02]"]
