@@ -74,5 +74,7 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     if constants := model.constants():
         groups["constant_data"] = constants
     tree: xr.DataTree = from_dict(groups, coords=dict(model.coords), dims=dict(model.dims))
+    for group in tree.subtree:  # the clock would make equal runs differ; when it ran stands in run.json
+        group.attrs.pop("created_at", None)
     tree["sample_stats"].attrs.update({name: value for name, value in draws.engine.items() if value is not None})
     return tree

@@ -202,7 +202,7 @@ def _children_end_with_us() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         for child in psutil.Process().children(recursive=True):
             child.kill()
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

