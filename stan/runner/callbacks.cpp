@@ -1,0 +1,103 @@
+#include "callbacks.hpp"
+
+#include <cstdio>
+#include <iostream>
+
+namespace runner {
+namespace {
+
+constexpr int stream_precision = 6;
+constexpr std::size_t longest_number = 64;
+
+int digits(int precision) { return precision < 0 ? stream_precision : precision; }
+
+// Prints what an ostream of that precision would, without the cost of one.
+void append_number(std::string& row, double value, int precision) {
+  char text[longest_number];
+  row.append(text, static_cast<std::size_t>(std::snprintf(text, sizeof text, "%.*g", precision, value)));
+}
+
+}  // namespace
+
+CsvWriter::CsvWriter(const std::string& path, int precision)
+    : file_(std::make_unique<RecordFile>(path)), precision_(digits(precision)) {}
+
+void CsvWriter::operator()(const std::vector<std::string>& names) {
+  if (file_ == nullptr || names.empty()) {
+    return;
+  }
+  row_.clear();
+  for (const auto& name : names) {
+    row_ += name;
+    row_ += ',';
+  }
+  row_.back() = '\n';
+  file_->append(row_);
+}
+
+void CsvWriter::operator()(const std::vector<double>& values) {
+  if (file_ == nullptr || values.empty()) {
+    return;
+  }
+  row_.clear();
+  for (const double value : values) {
+    append_number(row_, value, precision_);
+    row_ += ',';
+  }
+  row_.back() = '\n';
+  file_->append(row_);
+}
+
+void CsvWriter::operator()() { comment({""}); }
+
+void CsvWriter::operator()(const std::string& message) { comment({message}); }
+
+void CsvWriter::comment(const std::vector<std::string>& lines) {
+  if (file_ == nullptr) {
+    return;
+  }
+  row_.clear();
+  for (const auto& line : lines) {
+    row_ += "# " + line + '\n';
+  }
+  file_->append(row_);
+}
+
+void ConsoleLogger::print(const std::string& message) {
+  const std::lock_guard<std::mutex> guard(lock_);
+  std::cout << message + '\n' << std::flush;
+}
+
+void ConsoleLogger::keep(const std::string& message) {
+  const std::lock_guard<std::mutex> guard(lock_);
+  std::string& paragraph = pending_[std::this_thread::get_id()];
+  paragraph += message + '\n';
+  if (message.empty()) {
+    std::cerr << paragraph << std::flush;
+    paragraph.clear();
+  }
+}
+
+std::string ConsoleLogger::pending_errors() const {
+  std::string all;
+  for (const auto& [thread, paragraph] : pending_) {
+    all += paragraph;
+  }
+  return single_line(all);
+}
+
+JsonDocument::JsonDocument(int precision)
+    : stream_(new std::ostringstream), writer_(std::unique_ptr<std::ostringstream>(stream_)) {
+  stream_->precision(digits(precision));
+}
+
+std::string single_line(const std::string& message) {
+  std::istringstream words(message);
+  std::string line;
+  for (std::string word; words >> word;) {
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return line;
+}
+
+}  // namespace runner

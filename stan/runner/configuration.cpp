@@ -1,0 +1,47 @@
+#include "configuration.hpp"
+
+#include <stan/version.hpp>
+
+#include "callbacks.hpp"
+#include "files.hpp"
+#include "render.hpp"
+
+namespace runner {
+
+std::vector<std::string> header_lines(const Argument& arguments, const stan::model::model_base& model,
+                                      const std::string& started) {
+  std::vector<std::string> lines{"stan_version_major = " + stan::MAJOR_VERSION,
+                                 "stan_version_minor = " + stan::MINOR_VERSION,
+                                 "stan_version_patch = " + stan::PATCH_VERSION,
+                                 "model = " + model.model_name(), "start_datetime = " + started};
+  for (const auto& line : configuration_lines(arguments)) {
+    lines.push_back(line);
+  }
+  for (const auto& line : model.model_compile_info()) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+void save_configuration(const Argument& arguments, const stan::model::model_base& model,
+                        const std::string& started) {
+  JsonDocument document(get_int(arguments, "output.sig_figs"));
+  auto& writer = document.writer();
+  writer.begin_record();
+  writer.write("stan_major_version", stan::MAJOR_VERSION);
+  writer.write("stan_minor_version", stan::MINOR_VERSION);
+  writer.write("stan_patch_version", stan::PATCH_VERSION);
+  writer.write("model_name", model.model_name());
+  writer.write("start_datetime", started);
+  write_configuration(arguments, writer);
+  writer.write("mpi_enabled", false);
+  for (const auto& line : model.model_compile_info()) {
+    const std::size_t equals = line.find(" = ");
+    writer.write(line.substr(0, equals), line.substr(equals + 3));
+  }
+  writer.end_record();
+  const auto names = chain_files(get<std::string>(arguments, "output.file"), "_config", ".json", 1, 0);
+  write_file(names.front(), document.text());
+}
+
+}  // namespace runner

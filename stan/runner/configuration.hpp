@@ -1,0 +1,23 @@
+#ifndef RUNNER_CONFIGURATION_HPP
+#define RUNNER_CONFIGURATION_HPP
+
+#include <stan/model/model_base.hpp>
+
+#include <string>
+#include <vector>
+
+#include "argument.hpp"
+
+namespace runner {
+
+/** The comment lines at the top of every CSV file, without the `# `. */
+std::vector<std::string> header_lines(const Argument& arguments, const stan::model::model_base& model,
+                                      const std::string& started);
+
+/** Writes the same as JSON beside the output file. */
+void save_configuration(const Argument& arguments, const stan::model::model_base& model,
+                        const std::string& started);
+
+}  // namespace runner
+
+#endif

@@ -1,0 +1,39 @@
+#ifndef RUNNER_INPUTS_HPP
+#define RUNNER_INPUTS_HPP
+
+#include <stan/io/var_context.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace runner {
+
+/** Named values from a file. Shared, since several chains may start from one file. */
+using Context = std::shared_ptr<stan::io::var_context>;
+
+/**
+ * Reads a JSON file; no name gives no values. Throws UserError, which says what the file was for
+ * (`purpose`), and where in it the error is.
+ */
+Context read_context(const std::string& path, const std::string& purpose);
+
+/**
+ * One file a chain: `a.json,b.json` names them all; `a.json` stands for `a_1.json`, `a_2.json` ... where
+ * the first of these exists, and else for itself, shared by all chains.
+ */
+std::vector<Context> read_contexts(const std::string& names, const std::string& purpose, int num_chains,
+                                   int first_chain);
+
+/** Where chains start: values from files, and what these leave open uniformly from (-radius, radius). */
+struct Inits {
+  double radius;
+  std::vector<Context> contexts;
+};
+
+/** Reads the argument `init`: a number is a radius, anything else names files. */
+Inits read_inits(const std::string& init, int num_chains, int first_chain);
+
+}  // namespace runner
+
+#endif

@@ -1,0 +1,123 @@
+#include "method_sample.hpp"
+
+#include <stan/services/error_codes.hpp>
+
+#include "error.hpp"
+#include "sampler.hpp"
+
+namespace runner {
+namespace {
+
+Argument adapt_arguments() {
+  return group("adapt", "Warmup adaptation",
+               {flag("engaged", "Whether to adapt at all", true),
+                real("gamma", "Regularization scale", 0.05, above(0)),
+                real("delta", "Target acceptance statistic", 0.8, strictly_between(0, 1)),
+                real("kappa", "Relaxation exponent", 0.75, above(0)),
+                real("t0", "Iteration offset", 10, above(0)),
+                integer("init_buffer", "Width of the first, fast interval", 75, at_least(0)),
+                integer("term_buffer", "Width of the last, fast interval", 50, at_least(0)),
+                integer("window", "First width of the slow intervals", 25, at_least(0)),
+                flag("save_metric", "Whether to save step size and inverse metric as JSON", false)});
+}
+
+Argument hmc_arguments() {
+  return group("hmc", "Hamiltonian Monte Carlo",
+               {choice("engine", "Length of the trajectories", "nuts",
+                       {group("nuts", "The No-U-Turn Sampler",
+                              {integer("max_depth", "Largest depth of a tree", 10, at_least(1))})}),
+                choice("metric", "Geometry of the base manifold", "diag_e",
+                       {group("unit_e", "Unit metric"), group("diag_e", "Diagonal metric"),
+                        group("dense_e", "Dense metric")}),
+                text("metric_file", "JSON file with an initial inverse metric (one per chain, as for init)", ""),
+                real("stepsize", "Step size", 1, above(0)),
+                real("stepsize_jitter", "Uniform jitter of the step size, as a fraction", 0, between(0, 1))});
+}
+
+SamplerSettings read_settings(const Argument& arguments) {
+  const Argument& sample = node(arguments, "method.sample");
+  SamplerSettings settings;
+  settings.num_chains = get_int(sample, "num_chains");
+  settings.num_warmup = get_int(sample, "num_warmup");
+  settings.num_samples = get_int(sample, "num_samples");
+  settings.thin = get_int(sample, "thin");
+  settings.save_warmup = get<bool>(sample, "save_warmup");
+  settings.engaged = get<bool>(sample, "adapt.engaged");
+  settings.gamma = get<double>(sample, "adapt.gamma");
+  settings.delta = get<double>(sample, "adapt.delta");
+  settings.kappa = get<double>(sample, "adapt.kappa");
+  settings.t0 = get<double>(sample, "adapt.t0");
+  settings.init_buffer = static_cast<unsigned int>(get_int(sample, "adapt.init_buffer"));
+  settings.term_buffer = static_cast<unsigned int>(get_int(sample, "adapt.term_buffer"));
+  settings.window = static_cast<unsigned int>(get_int(sample, "adapt.window"));
+  const Argument& hmc = node(sample, "algorithm.hmc");
+  settings.max_depth = get_int(hmc, "engine.nuts.max_depth");
+  settings.metric = get<std::string>(hmc, "metric");
+  settings.metric_file = get<std::string>(hmc, "metric_file");
+  settings.stepsize = get<double>(hmc, "stepsize");
+  settings.stepsize_jitter = get<double>(hmc, "stepsize_jitter");
+  return settings;
+}
+
+bool runs_fixed_param(Run& run) {
+  if (get<std::string>(run.arguments, "method.sample.algorithm") == "fixed_param") {
+    return true;
+  }
+  if (run.model.num_params_r() > 0) {
+    return false;
+  }
+  // Clients look for these words to know that the draws come without a sampler's own columns.
+  run.logger.info("Model contains no parameters, running fixed_param sampler, no updates to Markov chain");
+  return true;
+}
+
+void save_metrics(const Run& run, const SamplerSettings& settings, const std::vector<JsonDocument>& metrics) {
+  const auto names = chain_files(get<std::string>(run.arguments, "output.file"), "_metric", ".json",
+                                 settings.num_chains, static_cast<int>(run.id));
+  for (std::size_t chain = 0; chain < names.size(); ++chain) {
+    write_file(names[chain], metrics[chain].text());
+  }
+}
+
+}  // namespace
+
+Argument sample_arguments() {
+  return group("sample", "Draws from the posterior by Markov chain Monte Carlo",
+               {integer("num_samples", "Iterations after warmup", 1000, at_least(0)),
+                integer("num_warmup", "Warmup iterations", 1000, at_least(0)),
+                flag("save_warmup", "Whether to save warmup draws", false),
+                integer("thin", "Of how many iterations one is saved", 1, at_least(1)), adapt_arguments(),
+                choice("algorithm", "Sampling algorithm", "hmc",
+                       {hmc_arguments(), group("fixed_param", "Parameters stay at their initial values")}),
+                integer("num_chains", "Number of chains", 1, at_least(1))});
+}
+
+int run_sample(Run& run) {
+  const SamplerSettings settings = read_settings(run.arguments);
+  const bool fixed = runs_fixed_param(run);
+  const bool adapts = settings.engaged && !fixed;
+  if (adapts && settings.num_warmup == 0) {
+    throw UserError("num_warmup=0 contradicts adaptation: give num_warmup above 0, or 'adapt engaged=0'");
+  }
+  const auto first_chain = static_cast<int>(run.id);
+  const Inits inits = read_inits(get<std::string>(run.arguments, "init"), settings.num_chains, first_chain);
+  SamplerOutputs outputs;
+  outputs.draws = run.open_csv(get<std::string>(run.arguments, "output.file"), settings.num_chains);
+  outputs.diagnostics = run.open_csv(get<std::string>(run.arguments, "output.diagnostic_file"), settings.num_chains);
+  if (fixed) {
+    return run_fixed_param(run, settings, inits, outputs);
+  }
+  std::vector<JsonDocument> metrics;
+  for (int chain = 0; chain < settings.num_chains; ++chain) {
+    metrics.emplace_back(run.precision());
+    outputs.metrics.push_back(metrics.back().take_writer());
+  }
+  const int code = run_nuts(run, settings, inits, outputs);
+  if (code == stan::services::error_codes::OK && adapts &&
+      get<bool>(run.arguments, "method.sample.adapt.save_metric")) {
+    save_metrics(run, settings, metrics);
+  }
+  return code;
+}
+
+}  // namespace runner

@@ -1,0 +1,14 @@
+#ifndef RUNNER_METHOD_SAMPLE_HPP
+#define RUNNER_METHOD_SAMPLE_HPP
+
+#include "argument.hpp"
+#include "method.hpp"
+
+namespace runner {
+
+Argument sample_arguments();
+int run_sample(Run& run);
+
+}  // namespace runner
+
+#endif

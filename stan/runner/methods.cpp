@@ -1,0 +1,67 @@
+// The tables: which methods there are, and which arguments all of them share.
+#include <stan/math/prim/core/init_threadpool_tbb.hpp>
+
+#include "method.hpp"
+#include "method_sample.hpp"
+
+namespace runner {
+namespace {
+
+constexpr double largest_seed = 4294967295.0;
+
+Argument output_arguments() {
+  return group("output", "Output files and messages",
+               {text("file", "CSV file for the result", "output.csv"),
+                text("diagnostic_file", "CSV file for the algorithm's own state", ""),
+                integer("refresh", "Iterations between progress messages, 0 for none", 100, at_least(0)),
+                integer("sig_figs", "Significant digits in output files, -1 for the default of 6", -1,
+                        between(-1, 18)),
+                text("profile_file", "CSV file for the program's profiles", "profile.csv"),
+                flag("save_cmdstan_config", "Whether to save these arguments as JSON too", false)});
+}
+
+Argument thread_argument() {
+  return integer("num_threads", "Threads for chains and for parallel functions; -1 for all processors",
+                 stan::math::internal::get_num_threads(), between(-1, 1 << 16));
+}
+
+}  // namespace
+
+const std::vector<Method>& methods() {
+  static const std::vector<Method> table{{sample_arguments, run_sample}};
+  return table;
+}
+
+Argument command_line_arguments() {
+  std::vector<Argument> alternatives;
+  for (const auto& method : methods()) {
+    alternatives.push_back(method.arguments());
+  }
+  const std::string default_method = alternatives.front().name;
+  return group("", "",
+               {choice("method", "What to do with the model", default_method, std::move(alternatives)),
+                integer("id", "Number of the first chain; each chain's random numbers depend on its own", 1,
+                        at_least(0)),
+                group("data", "Input data", {text("file", "JSON file with the program's data", "")}),
+                text("init",
+                     "Initial values: a number r for uniform ones between -r and r on the unconstrained scale, "
+                     "0 for zeros, or a JSON file (for several chains a.json,b.json or a_1.json, a_2.json ...)",
+                     "2"),
+                group("random", "Random numbers",
+                      {integer("seed", "Seed, -1 for one from the clock", -1, between(-1, largest_seed))}),
+                output_arguments(), thread_argument()});
+}
+
+std::vector<CsvWriter> Run::open_csv(const std::string& name, int num_chains) const {
+  if (name.empty()) {
+    return std::vector<CsvWriter>(static_cast<std::size_t>(num_chains));
+  }
+  std::vector<CsvWriter> writers;
+  for (const auto& path : chain_files(name, "", ".csv", num_chains, static_cast<int>(id))) {
+    writers.emplace_back(path, precision());
+    writers.back().comment(header);
+  }
+  return writers;
+}
+
+}  // namespace runner

@@ -1,0 +1,13 @@
+#ifndef RUNNER_PROFILE_HPP
+#define RUNNER_PROFILE_HPP
+
+#include <string>
+
+namespace runner {
+
+/** Writes what the program's `profile` blocks measured, if it has any. */
+void save_profiles(const std::string& path);
+
+}  // namespace runner
+
+#endif
