@@ -1,0 +1,105 @@
+"""Where the sampler went: its energy, and its divergences in pairs of quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayeskit.core.types import Assessment
+from bayeskit.reporting import figures as f
+from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, restyled, subplots, tree_of
+from bayeskit.reporting.results import Scalar
+from bayeskit.reporting.verdict import format_figure
+from bayeskit.reporting.words import count
+
+PAIR_DRAWS = 250
+
+
+def energy_figure(statistics: xr.Dataset, assessment: Assessment) -> f.Figure:
+    """Draw the densities of the energy and of its changes from draw to draw."""
+    from arviz_plots import plot_energy
+
+    centred = statistics[["energy"]] - statistics["energy"].mean()
+    tree = xr.DataTree.from_dict({"sample_stats": centred})
+    figure = draw(plot_energy, tree)
+    curves = [trace for trace in subplots(figure)[-1] if np.size(trace.get("x", ())) > 2 and not is_band(trace)]
+    styled = [
+        quiet(trace, line={"color": colour, "width": 2}, fill="tozeroy", fillcolor=fill, showlegend=False)
+        for trace, colour, fill in zip(curves, (f.FIT, f.PRIOR), (f.BAND_95, f.NEUTRAL), strict=False)
+    ]
+    values = {verdict.name: verdict.value for verdict in assessment.verdicts}
+    e_bfmi = format_figure("e_bfmi", values.get("e_bfmi"))
+    layout = f.layout("energy, centred", "density", yaxis={"showticklabels": False, "ticks": "", "rangemode": "tozero"})
+    return f.Figure(
+        name="energy",
+        title=f"Energy: the smallest E-BFMI of a chain is {e_bfmi}" if values.get("e_bfmi") is not None else "Energy",
+        caption="How to read: the change of energy from draw to draw should be about as wide as the energy itself; "
+        "where it is much narrower (E-BFMI below 0.3) the tails are explored slowly.",
+        panels=(
+            f.Panel(styled, layout, f"Densities of energy and its changes; smallest E-BFMI {e_bfmi}.", height=240),
+        ),
+        key=(("fit", "energy"), ("prior", "change from draw to draw")),
+    )
+
+
+def pair_figure(free: Sequence[Scalar], statistics: xr.Dataset | None) -> f.Figure:
+    """Draw each pair of quantities as a scatter of draws, divergent ones marked."""
+    from arviz_plots import plot_pair
+
+    shape = free[0].draws.shape
+    diverging = np.zeros(shape, dtype=bool)
+    if statistics is not None and "diverging" in statistics:
+        diverging = statistics["diverging"].transpose("chain", "draw").to_numpy().astype(bool)
+    keep = _kept(diverging)
+    coords = {"chain": np.arange(shape[0]), "draw": np.arange(keep.size)}
+    flags = xr.Dataset({"diverging": (("chain", "draw"), diverging[:, keep])}, coords=coords)
+    panels = []
+    for first, second in combinations(free, 2):
+        tree = tree_of({s.label: s.draws[:, keep] for s in (first, second)}, sample_stats=flags)
+        figure = draw(plot_pair, tree, marginal=False, visuals={"divergence": bool(diverging.any())})
+        scatter = [t for traces in subplots(figure) for t in traces if t.get("mode") == "markers"]
+        styled = restyled(scatter, lambda place, trace: _dots(trace, diverging=place >= shape[0]))
+        x_title, y_title = (f.plot_text(_with_unit(s)) for s in (first, second))
+        correlation = np.corrcoef(first.draws.ravel(), second.draws.ravel())[0, 1]
+        alt = (
+            f"Scatter of {first.label} and {second.label}: correlation {correlation:.2f}, "
+            f"{count(int(diverging.sum()), 'divergence')}."
+        )
+        layout = f.layout(x_title, y_title, xaxis={"nticks": 5}, yaxis={"nticks": 5})
+        panels.append(f.Panel(styled, layout, alt, f"{first.label} and {second.label}", 260))
+    n_diverging = int(diverging.sum())
+    where = count(n_diverging, "divergence") if n_diverging else "no divergences"
+    return f.Figure(
+        name="pairs",
+        title=f"Pairs of quantities: {where} in {diverging.size:,} draws",
+        caption="How to read: each dot is a draw. Divergent draws that gather in a corner mark a region that the "
+        "sampler could not enter; a narrow ridge marks quantities that the data cannot tell apart.",
+        panels=tuple(panels),
+        key=(("fit", "draw"), ("fail", "divergent draw")) if n_diverging else (("fit", "draw"),),
+        note=f"{int(keep.size) * shape[0]:,} of {diverging.size:,} draws are drawn, every divergent one among them."
+        if keep.size < shape[1]
+        else "",
+    )
+
+
+def _kept(diverging: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the draws to show: an even selection, and each in which some chain diverged."""
+    n_draws = diverging.shape[1]
+    even = np.linspace(0, n_draws - 1, min(PAIR_DRAWS, n_draws)).astype(int)
+    return np.union1d(even, np.flatnonzero(diverging.any(axis=0)))
+
+
+def _dots(trace: Trace, *, diverging: bool) -> Trace:
+    if diverging:
+        return quiet(
+            trace, marker={"color": f.FAIL, "size": 5, "symbol": "x-thin", "line": {"width": 1.4, "color": f.FAIL}}
+        )
+    return quiet(trace, marker={"color": f.FIT, "size": 4, "opacity": 0.45})
+
+
+def _with_unit(scalar: Scalar) -> str:
+    return f"{scalar.label} ({scalar.quantity.unit})" if scalar.quantity.unit else scalar.label

@@ -1,0 +1,222 @@
+"""Does the model fit? Prior and posterior predictive densities, PIT, and one-step-ahead forecast errors."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayeskit.core.types import Fit, Series
+from bayeskit.reporting import figures as f
+from bayeskit.reporting.results import Forecasts, flagged_dates
+from bayeskit.reporting.verdict import ModelFit
+from bayeskit.reporting.words import NO_BREAK, count, number, percent
+
+Floats = NDArray[np.float64]
+
+PIT_GRID = 100
+PIT_SIMULATIONS = 2000
+MAX_LAG = 40
+MEMORY_LIMIT = 3.5  # standard errors: of 40 lags of independent errors, one in 50 series has one beyond
+
+
+def describe_forecasts(forecast: Forecasts | None) -> ModelFit | None:
+    """Say in a sentence or two what the one-step-ahead forecasts say about the model."""
+    if forecast is None:
+        return None
+    *_, outside = _pit_curve(forecast)
+    lags, values, pairs = autocorrelation(forecast.residuals, forecast.dates)
+    strongest = int(np.abs(values * np.sqrt(pairs)).argmax())
+    size = f"its 95{NO_BREAK}% forecast interval held {percent(forecast.coverage(0.95))} of the days"
+    faults = []
+    if outside > 0:
+        faults.append("the forecasts' probabilities are off")
+    if abs(values[strongest]) * np.sqrt(pairs[strongest]) > MEMORY_LIMIT:
+        lag = count(int(lags[strongest]), "day")
+        faults.append(f"its errors still have memory (correlation {number(values[strongest], 2)} at {lag})")
+    if faults:
+        told = (
+            f"The model misses something: {size}, but {' and '.join(faults)}. Section 3 shows it; try a richer model."
+        )
+        return ModelFit(adequate=False, sentence=told)
+    told = f"Nothing speaks against it so far: {size}, and its errors have no memory (section 3)."
+    return ModelFit(adequate=True, sentence=told)
+
+
+def pit_figure(forecast: Forecasts) -> f.Figure:
+    """Draw the PIT's distribution function minus the uniform one, with a simultaneous band."""
+    grid, difference, low, high, outside = _pit_curve(forecast)
+    covered = [forecast.coverage(0.68), forecast.coverage(0.95)]
+    layout = f.layout(
+        "probability integral transform (PIT)",
+        "difference from uniform",
+        margin={"r": 20},
+        annotations=[f.label("95 % band", 0.5, float(high[grid.size // 2]), f.MUTED, yshift=10)],
+        xaxis={"range": [0, 1]},
+    )
+    traces = [*f.band(grid, low, high, f.NEUTRAL), f.line(grid, difference, f.FIT, 2)]
+    verdict = "stays inside" if outside == 0 else f"leaves on {percent(outside)} of its way"
+    alt = f"The curve of PIT values {verdict} the 95 % band of a well calibrated forecast."
+    return f.Figure(
+        name="pit",
+        title=f"{percent(covered[0])} of the days fell into the 68 % forecast interval, {percent(covered[1])} into "
+        "the 95 % one",
+        caption="How to read: if forecasts a day ahead were right in all their probabilities, the curve would stay "
+        "in the band. A slope down in the middle: forecasts too narrow or heavy-tailed errors; one side "
+        "only: forecasts biased.",
+        panels=(f.Panel(traces, layout, alt, height=300),),
+        note=f"The curve {verdict} the band. Computed from all forecast draws of {count(forecast.pit.size, 'day')}.",
+    )
+
+
+def _pit_curve(forecast: Forecasts) -> tuple[Floats, Floats, Floats, Floats, float]:
+    """Return grid, difference from uniform, lower and upper band, and the share of the grid outside it."""
+    grid = np.arange(1, PIT_GRID) / PIT_GRID
+    difference = np.searchsorted(np.sort(forecast.pit), grid, side="right") / forecast.pit.size - grid
+    low, high = _band_of(forecast.pit.size, PIT_GRID)
+    return grid, difference, low, high, float(np.mean((difference < low) | (difference > high)))
+
+
+@lru_cache(maxsize=8)
+def _band_of(size: int, n_grid: int) -> tuple[Floats, Floats]:
+    return simultaneous_band(size, np.arange(1, n_grid) / n_grid)
+
+
+def simultaneous_band(size: int, grid: Floats, probability: float = 0.95, seed: int = 1) -> tuple[Floats, Floats]:
+    """Return a band that holds the whole ECDF difference of uniform values with this probability.
+
+    The pointwise level is tuned by simulation: Säilynoja, Bürkner and Vehtari (2022), doi:10.1007/s11222-022-10090-6,
+    algorithm 1; here on a grid instead of at every value.
+
+    Parameters
+    ----------
+    size
+        Number of values.
+    grid
+        Points in (0, 1), evenly spaced.
+    """
+    from scipy.stats import binom
+
+    rng = np.random.default_rng(seed)
+    edges = np.diff(grid, prepend=0.0, append=1.0)
+    counts = np.cumsum(rng.multinomial(size, edges, PIT_SIMULATIONS), axis=1)[:, :-1]
+    below = binom.cdf(counts, size, grid)
+    above = binom.sf(counts - 1, size, grid)
+    level = float(np.quantile(np.minimum(below, above).min(axis=1) * 2, 1 - probability))
+    low, high = binom.ppf(level / 2, size, grid), binom.ppf(1 - level / 2, size, grid)
+    return low / size - grid, high / size - grid
+
+
+def residual_figure(fit: Fit, series: Series, forecast: Forecasts) -> f.Figure:
+    """Draw standardised one-step-ahead errors over time."""
+    residuals = forecast.residuals
+    flagged = np.isin(forecast.dates, flagged_dates(fit, series))
+    traces = [_errors(forecast, ~flagged, f.OBSERVED, "circle")]
+    if flagged.any():
+        traces.append(_errors(forecast, flagged, f.RAIN, "circle"))
+    lines = [
+        {
+            "type": "line",
+            "xref": "paper",
+            "x0": 0,
+            "x1": 1,
+            "y0": y,
+            "y1": y,
+            "line": {"color": f.MUTED, "width": 1, "dash": dash},
+        }
+        for y, dash in ((-2, "dot"), (0, "solid"), (2, "dot"))
+    ]
+    outside = float(np.mean(np.abs(residuals) > 2))
+    layout = f.layout("", "error (forecast sd)", shapes=lines, margin={"b": 30}, xaxis={"type": "date"})
+    worst = int(np.abs(residuals).argmax())
+    alt = (
+        f"Standardised forecast errors over time; the largest is {number(residuals[worst], 1)}. {percent(outside)} "
+        "lie beyond 2."
+    )
+    key = [("observed", "other day" if flagged.any() else "day")]
+    key += [("rain", f"{series.flag} day")] if flagged.any() else []
+    return f.Figure(
+        name="residuals",
+        title=f"{percent(outside)} of the one-day-ahead errors lie beyond 2 standard deviations; about 5{NO_BREAK}% "
+        "would be expected",
+        caption="How to read: each dot is a day's measurement minus its forecast, in units of the forecast's "
+        "standard deviation. Seasons, trends or a changing spread in the cloud are what the model has not "
+        "captured.",
+        panels=(f.Panel(traces, layout, alt, height=280),),
+        key=tuple(key),
+        note=_flag_note(series, residuals, flagged),
+    )
+
+
+def memory_figure(forecast: Forecasts) -> f.Figure:
+    """Draw the autocorrelation of the one-step-ahead errors."""
+    lags, values, pairs = autocorrelation(forecast.residuals, forecast.dates)
+    band = 1.96 / np.sqrt(np.maximum(pairs, 1))
+    beyond = int(np.sum(np.abs(values) > band))
+    layout = f.layout(
+        "lag (days)",
+        "correlation",
+        annotations=[f.label("95 % band", MAX_LAG, float(band[-1]), f.MUTED, yshift=10, xanchor="right")],
+        bargap=0.55,
+        xaxis={"range": [0.4, MAX_LAG + 0.6]},
+    )
+    bars = {
+        "type": "bar",
+        "x": lags,
+        "y": values,
+        "marker": {"color": f.FIT},
+        "hovertemplate": "lag %{x} days: %{y:.2f}<extra></extra>",
+    }
+    first = number(float(values[0]), 2)
+    alt = (
+        f"Autocorrelation of forecast errors up to lag {MAX_LAG}: {first} at lag 1; {beyond} of {MAX_LAG} lags leave "
+        "the 95 % band."
+    )
+    title = f"A day's error correlates by {first} with the next day's"
+    expected = number(0.05 * MAX_LAG, 0)
+    return f.Figure(
+        name="memory",
+        title=f"{title}; {beyond} of {MAX_LAG} lags leave the band",
+        caption="How to read: bars inside the band mean that errors have no memory, so that the model uses what "
+        f"yesterday told; about {expected} of {MAX_LAG} leave it by chance.",
+        panels=(f.Panel([*f.band(lags, -band, band, f.NEUTRAL), bars], layout, alt, height=240),),
+    )
+
+
+def autocorrelation(
+    values: Floats, dates: NDArray[np.datetime64], max_lag: int = MAX_LAG
+) -> tuple[Floats, Floats, Floats]:
+    """Return lags, correlations and numbers of pairs; days without a value take their pairs out."""
+    day = (dates.astype("datetime64[D]") - dates[0].astype("datetime64[D]")).astype(int)
+    full = np.full(int(day[-1]) + 1, np.nan)
+    full[day] = values - values.mean()
+    variance = float(np.mean(np.square(values - values.mean())))
+    lags = np.arange(1, max_lag + 1)
+    products = [full[lag:] * full[:-lag] for lag in lags if lag < full.size]
+    found = np.array([np.nanmean(p) if np.isfinite(p).any() else 0.0 for p in products]) / variance
+    pairs = np.array([np.isfinite(p).sum() for p in products], dtype=float)
+    return lags[: found.size].astype(float), found, pairs
+
+
+def _errors(forecast: Forecasts, where: NDArray[np.bool_], colour: str, symbol: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": f.dates(forecast.dates[where]),
+        "y": forecast.residuals[where],
+        "marker": {"color": colour, "size": 4, "opacity": 0.7, "symbol": symbol},
+        "hovertemplate": "%{x|%Y-%m-%d}: %{y:.1f} sd<extra></extra>",
+    }
+
+
+def _flag_note(series: Series, residuals: Floats, flagged: NDArray[np.bool_]) -> str:
+    if flagged.sum() < 10 or (~flagged).sum() < 10:
+        return ""
+    spread = [number(float(residuals[where].std()), 2) for where in (flagged, ~flagged)]
+    mean = [number(float(residuals[where].mean()), 2) for where in (flagged, ~flagged)]
+    return (
+        f"Errors of {series.flag} days have mean {mean[0]} and standard deviation {spread[0]}, those of the others "
+        f"{mean[1]} and {spread[1]}."
+    )

@@ -1,0 +1,124 @@
+"""What did we assume? Each prior as a small density, beside what the data made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayeskit.core.priors import Prior
+from bayeskit.core.types import Fit
+from bayeskit.reporting import figures as f
+from bayeskit.reporting.results import Scalar, cells, group
+from bayeskit.reporting.words import listing
+
+Floats = NDArray[np.float64]
+
+POINTS = 200
+
+
+def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
+    """Draw prior and posterior of each prior's parameter, and of quantities that follow from them."""
+    by_name = {prior.name: prior for prior in fit.provenance.card.priors}
+    priors = [by_name.get(scalar.label, by_name.get(scalar.quantity.name)) for scalar in found]
+    panels = [
+        _panel(scalar, prior, _prior_draws(fit, scalar.label)) for scalar, prior in zip(found, priors, strict=True)
+    ]
+    shown = [panel for panel in panels if panel is not None]
+    rest = [prior for prior in fit.provenance.card.priors if prior not in priors]
+    shown += [_alone(prior) for prior in rest]
+    if not shown:
+        return None
+    drawn = [scalar.label for scalar, panel in zip(found, panels, strict=True) if panel is not None]
+    return f.Figure(
+        name="priors",
+        title=f"What the data made of the priors on {listing(drawn)}" if drawn else "The priors",
+        caption="How to read: the grey area is what was assumed before, the blue curve what is known after. Where "
+        "the two look alike, the data said little; where blue stands at the edge of grey, the prior pushed.",
+        panels=tuple(shown),
+        key=(("prior", "prior"), ("fit", "posterior")),
+        note="Each curve is scaled to the panel's height, so that widths can be compared.",
+    )
+
+
+def _panel(scalar: Scalar, prior: Prior | None, before: Floats | None) -> f.Panel | None:
+    if prior is None and before is None:
+        return None
+    after_x, after_y = density(scalar.draws.ravel(), lower=prior.lower if prior else None)
+    if prior is not None:
+        grid = _grid(prior, after_x)
+        curve = prior.density(grid)
+        origin = str(prior)
+    else:
+        assert before is not None
+        grid, curve = density(before)
+        origin = "follows from the others"
+    name = scalar.quantity.unit or (prior.unit if prior else "")
+    unit = f" ({name})" if name else ""
+    layout = _layout(f"{scalar.label}{unit}", [float(grid[0]), float(max(grid[-1], after_x[-1]))])
+    traces = [_area(grid, curve), f.line(after_x, after_y / after_y.max(), f.FIT, 2)]
+    low, high = np.quantile(scalar.draws, [0.025, 0.975])
+    alt = f"Prior of {scalar.label}: {origin}. Its posterior has 95 % of its mass from {low:.3g} to {high:.3g}{unit}."
+    return f.Panel(traces, layout, alt, label=f"{scalar.label}: {origin}", height=180)
+
+
+def _alone(prior: Prior) -> f.Panel:
+    grid = _grid(prior, None)
+    unit = f" ({prior.unit})" if prior.unit else ""
+    traces = [_area(grid, prior.density(grid))]
+    alt = f"Prior of {prior.name}: {prior}."
+    return f.Panel(
+        traces, _layout(f"{prior.name}{unit}", [float(grid[0]), float(grid[-1])]), alt, f"{prior.name}: {prior}", 180
+    )
+
+
+def density(values: Floats, lower: float | None = None) -> tuple[Floats, Floats]:
+    """Return a kernel density estimate by ArviZ, corrected at the ends of the data's range."""
+    from arviz_stats.base import array_stats
+
+    finite = np.asarray(values, dtype=float)
+    if np.ptp(finite) == 0:
+        centre = float(finite.flat[0])
+        return np.array([centre, centre]), np.array([0.0, 1.0])
+    grid, curve, _ = array_stats.kde(finite, grid_len=POINTS)
+    if lower is not None and grid[0] > lower and grid[0] - lower < 0.02 * np.ptp(grid):
+        grid = np.concatenate([[lower], grid])
+        curve = np.concatenate([[curve[0]], curve])
+    return grid, curve
+
+
+def _grid(prior: Prior, posterior: Floats | None) -> Floats:
+    draws = prior.draw(4000, np.random.default_rng(1))
+    low, high = np.quantile(draws, [0.005, 0.99])
+    if prior.lower is not None:
+        low = prior.lower
+    if posterior is not None:
+        low, high = min(low, posterior[0]), max(high, posterior[-1])
+    return np.linspace(max(low, prior.lower) if prior.lower is not None else low, high, POINTS)
+
+
+def _prior_draws(fit: Fit, label: str) -> Floats | None:
+    data = group(fit, "prior")
+    name = label.partition("[")[0]
+    if data is None or name not in data:
+        return None
+    for text, array in cells(data[name]):
+        if text == label:
+            return np.asarray(array.to_numpy(), dtype=float).ravel()
+    return None
+
+
+def _area(grid: Floats, curve: Floats) -> dict[str, Any]:
+    return f.line(grid, curve / curve.max(), f.PRIOR, 1.2, fill="tozeroy", fillcolor="var(--neutral)")
+
+
+def _layout(title: str, span: list[float]) -> dict[str, Any]:
+    return f.layout(
+        f.plot_text(title),
+        "",
+        xaxis={"range": span},
+        margin={"l": 14, "r": 14},
+        yaxis={"showticklabels": False, "ticks": "", "showgrid": False, "range": [0, 1.08]},
+    )

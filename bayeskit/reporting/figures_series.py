@@ -1,0 +1,245 @@
+"""The figures an analyst came for: a state over the days, with its uncertainty and what was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bayeskit.core.types import Assessment, Fit, Series
+from bayeskit.reporting import figures as f
+from bayeskit.reporting.results import Path, flagged_dates, missing_runs, observations, path
+from bayeskit.reporting.words import count, day, decimals_for, number, percent, plus_minus, with_unit
+
+FIRST_VIEW = 183
+MAX_GAPS = 200
+Gaps = list[tuple[Any, Any, int]]
+
+ZOOMS = (("1 month", 31), ("3 months", 92), ("6 months", 183), ("1 year", 365), ("everything", 0))
+
+
+def state_figure(fit: Fit, assessment: Assessment, series: Series) -> f.Figure:
+    """Draw the fitted state with 68 % and 95 % bands over the observations, rainy and missing days marked."""
+    state = path(fit, assessment, series.state)
+    decimals = decimals_for(float(np.median(state.sd)))
+    gaps, flagged = missing_runs(fit, series), flagged_dates(fit, series)
+    told = f"<br>{f.plot_text(series.flag or '')} day"
+    days = np.where(np.isin(state.dates, flagged), told, "").tolist()
+    traces = [*_bands(state), _hover_line(state, "level", series.unit, days)]
+    traces += _measured(fit, series, decimals)
+    if series.flag is not None and flagged.size:
+        traces.append(_rug(flagged, series.flag))
+    layout = _state_layout(state, series, gaps, rug=bool(flagged.size))
+    panel = f.Panel(traces, layout, _alt(state, series, gaps, decimals), height=440, behaviour={"series": True})
+    key = [("observed", f"measured {series.observed}"), ("fit", "fitted level")]
+    key += [("rain", f"{series.flag} day")] if flagged.size else []
+    key += [("missing", "nothing measured")] if gaps else []
+    return f.Figure(
+        name="states",
+        title=_title(state, series),
+        caption=_caption(gaps),
+        panels=(panel,),
+        key=tuple(key),
+        note=f"The view opens on the last {FIRST_VIEW} days; the strip below it shows all {state.dates.size:,}."
+        if _opens(state)
+        else "",
+        zooms=ZOOMS,
+        opens=_opens(state),
+    )
+
+
+def slope_figure(fit: Fit, assessment: Assessment, series: Series) -> f.Figure:
+    """Draw the slope with its bands around the zero line."""
+    assert series.slope is not None
+    slope = path(fit, assessment, series.slope)
+    unit = f"{series.unit} a day"
+    sure = float(np.mean((slope.low95 > 0) | (slope.high95 < 0)))
+    zero = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0, "line": {"color": f.MUTED, "width": 1}}
+    layout = f.layout(
+        "",
+        f.plot_text(f"slope ({unit})"),
+        hovermode="x",
+        margin={"r": 76, "b": 30},
+        shapes=[zero],
+        annotations=_edge_labels(slope),
+        xaxis={"type": "date", "range": _first_view(slope), "tickangle": 0, "hoverformat": "%Y-%m-%d"},
+        yaxis={"fixedrange": True},
+    )
+    alt = f"Slope over {count(slope.dates.size, 'day')}; it ends at {plus_minus(slope.mean[-1], slope.sd[-1])} {unit}."
+    panel = f.Panel(
+        [*_bands(slope), _hover_line(slope, "slope", unit, [""] * slope.dates.size)],
+        layout,
+        alt,
+        height=300,
+        behaviour={"series": True},
+    )
+    return f.Figure(
+        name="slope",
+        title=f"Whether the level rises or falls is beyond doubt on {percent(sure)} of the days",
+        caption="How to read: above the zero line the level rises, below it falls; where the 95 % band crosses the "
+        "line, the data do not say which.",
+        panels=(panel,),
+        zooms=ZOOMS,
+        opens=_opens(slope),
+    )
+
+
+def _state_layout(state: Path, series: Series, gaps: Gaps, *, rug: bool) -> dict[str, Any]:
+    """Lay out the range slider, and below the curve the rug of flagged days, which the slider leaves out."""
+    everything = [day(state.dates[0]), day(state.dates[-1])]
+    slider = {
+        "thickness": 0.17,
+        "bordercolor": f.GRID,
+        "borderwidth": 1,
+        "bgcolor": "rgba(0,0,0,0)",
+        "range": everything,
+        # Of its own, so that it keeps showing all of the series when the view above is zoomed.
+        "yaxis": {"rangemode": "fixed", "range": [float(state.low95.min()), float(state.high95.max())]},
+        "yaxis2": {"rangemode": "fixed", "range": [5, 6]},
+    }
+    when = {
+        "type": "date",
+        "anchor": "y2" if rug else "y",
+        "tickangle": 0,
+        "hoverformat": "%Y-%m-%d",
+        "range": _first_view(state),
+    }
+    return f.layout(
+        "",
+        _axis_title(series),
+        hovermode="x",
+        dragmode="zoom",
+        margin={"l": 52, "r": 76, "t": 12, "b": 30},
+        xaxis={**when, "rangeslider": slider},
+        yaxis={"domain": [0.07 if rug else 0, 1], "fixedrange": True},
+        yaxis2={"domain": [0, 0.045], "range": [0, 1], "visible": False, "fixedrange": True},
+        shapes=_gap_shapes(gaps),
+        annotations=_edge_labels(state),
+    )
+
+
+def _bands(state: Path) -> list[dict[str, Any]]:
+    when = f.dates(state.dates)
+    wide = f.band(when, state.low95, state.high95, f.BAND_95)
+    narrow = f.band(when, state.low68, state.high68, f.BAND_68)
+    # By these names the script rescales and re-anchors labels when the reader zooms.
+    for trace, name in zip([*wide, *narrow], ["low95", "high95", "low68", "high68"], strict=True):
+        trace["name"] = name
+    return [*wide, *narrow]
+
+
+def _hover_line(state: Path, what: str, unit: str, days: list[str]) -> dict[str, Any]:
+    """Return the mean as a line that tells its values, and what else is known of the day."""
+    numbers = np.stack([state.low68, state.high68, state.low95, state.high95], axis=-1)
+    fmt = f".{decimals_for(float(np.median(state.sd)))}f"
+    template = (
+        f"{what} %{{y:{fmt}}} {f.plot_text(unit)}<br>68&#37;: %{{customdata[0]:{fmt}}} to "
+        f"%{{customdata[1]:{fmt}}}<br>95&#37;: %{{customdata[2]:{fmt}}} to "
+        f"%{{customdata[3]:{fmt}}}%{{text}}<extra></extra>"
+    )
+    more = {"customdata": numbers, "hoverinfo": "all", "hovertemplate": template, "text": days}
+    return f.line(f.dates(state.dates), state.mean, f.FIT, 1.6, name="mean", **more)
+
+
+def _measured(fit: Fit, series: Series, decimals: int) -> list[dict[str, Any]]:
+    observed = observations(fit, series)
+    if observed is None:
+        return []
+    when = observed[str(observed.dims[0])].to_numpy()
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "observed",
+            "x": f.dates(when),
+            "y": observed.to_numpy(),
+            "marker": {"color": f.OBSERVED, "size": 3.6, "opacity": 0.8},
+            "hovertemplate": f"measured %{{y:.{max(1, decimals)}f}} {f.plot_text(series.unit)}<extra></extra>",
+        }
+    ]
+
+
+def _rug(moments: Any, flag: str) -> dict[str, Any]:
+    marker = {"symbol": "line-ns", "size": 9, "line": {"width": 1.4, "color": f.RAIN}, "color": f.RAIN}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "flag",
+        "x": f.dates(moments),
+        "y": np.full(moments.size, 0.5),
+        "yaxis": "y2",
+        "marker": marker,
+        "hovertemplate": f"{f.plot_text(flag)}<extra></extra>",
+    }
+
+
+def _gap_shapes(gaps: Gaps) -> list[dict[str, Any]]:
+    half = np.timedelta64(12, "h")
+    longest = sorted(gaps, key=lambda gap: -gap[2])[:MAX_GAPS]
+    return [
+        {
+            "type": "rect",
+            "xref": "x",
+            "yref": "paper",
+            "x0": str((first - half).astype("datetime64[s]")),
+            "x1": str((last + half).astype("datetime64[s]")),
+            "y0": 0,
+            "y1": 1,
+            "line": {"width": 0},
+            "fillcolor": "var(--missing)",
+            "layer": "below",
+        }
+        for first, last, _ in longest
+    ]
+
+
+def _edge_labels(state: Path) -> list[dict[str, Any]]:
+    end = day(state.dates[-1])
+    common = {"xanchor": "left", "xshift": 6, "align": "left"}
+    return [
+        f.label("95 % band", end, state.high95[-1], f.FIT, name="high95", yshift=9, **common),
+        f.label("68 % band", end, state.mean[-1], f.FIT, name="mean", yshift=-8, **common),
+    ]
+
+
+def _opens(state: Path) -> int:
+    """Return how many days the view opens on; 0 for all of them."""
+    return FIRST_VIEW if state.dates.size > 1.5 * FIRST_VIEW else 0
+
+
+def _first_view(state: Path) -> list[str]:
+    start = state.dates.size - _opens(state) if _opens(state) else 0
+    return [day(state.dates[start]), day(state.dates[-1])]
+
+
+def _axis_title(series: Series) -> str:
+    return f.plot_text(f"{series.label} ({series.unit})" if series.unit else series.label)
+
+
+def _title(state: Path, series: Series) -> str:
+    low, high = int(state.mean.argmin()), int(state.mean.argmax())
+    texts = [with_unit(number(state.mean[i], decimals_for(state.sd[i])), series.unit) for i in (low, high)]
+    name = series.label[:1].upper() + series.label[1:]
+    return f"{name}: the level ran from {texts[0]} ({day(state.dates[low])}) to {texts[1]} ({day(state.dates[high])})"
+
+
+def _caption(gaps: Gaps) -> str:
+    text = (
+        "How to read: dots are what was measured, the line is the fitted level; given the model, the level lies in "
+        "the dark band with 68 % and in the light band with 95 % probability."
+    )
+    if gaps:
+        days = sum(size for _, _, size in gaps)
+        text += f" On {count(days, 'shaded day')} nothing was measured, so the bands widen."
+    return text
+
+
+def _alt(state: Path, series: Series, gaps: Gaps, decimals: int) -> str:
+    end = plus_minus(state.mean[-1], state.sd[-1])
+    return (
+        f"Line chart of {series.label} over {count(state.dates.size, 'day')} from {day(state.dates[0])} to "
+        f"{day(state.dates[-1])}: measured values, fitted level and its bands. {_title(state, series)}; it ends at "
+        f"{end} {series.unit}. The median width of the 95 % band is "
+        f"{number(float(np.median(state.high95 - state.low95)), decimals)} {series.unit}. "
+        f"{count(len(gaps), 'stretch', 'stretches')} without measurements."
+    )

@@ -1,0 +1,143 @@
+"""The report's tables, as rows of texts that the templates lay out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayeskit.core.types import Assessment, Fit
+from bayeskit.reporting.results import Scalar, rows_of
+from bayeskit.reporting.words import (
+    NO_BREAK,
+    align,
+    align_pairs,
+    decimals_for,
+    number,
+    plus_minus,
+    sentence,
+    significant,
+    with_unit,
+)
+
+N_WORST = 10
+
+_HEADINGS = {
+    "mean": "mean",
+    "sd": "sd",
+    "mcse_mean": "MCSE",
+    "ess_bulk": "bulk ESS",
+    "ess_tail": "tail ESS",
+    "r_hat": "R-hat",
+}
+_PLUS_MINUS = f"{NO_BREAK}±{NO_BREAK}"
+
+
+@dataclass(frozen=True)
+class ParameterRow:
+    """A scalar quantity with its intervals and what it means."""
+
+    label: str
+    meaning: str
+    unit: str
+    value: str
+    interval68: str
+    interval95: str
+    note: str
+
+
+@dataclass(frozen=True)
+class SummaryTable:
+    """Diagnostics of single quantities: column headings and aligned texts."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    total: int
+
+
+def parameter_rows(fit: Fit, found: Sequence[Scalar]) -> list[ParameterRow]:
+    """Return one row a scalar quantity; a scale that piles up at 0 is given by its upper limits."""
+    boundary = set(fit.provenance.card.boundary)
+    values = align_pairs((plus_minus(s.row["mean"], s.row["sd"]) for s in found), _PLUS_MINUS)
+    narrow = align_pairs((_interval(s.row, "q16", "q84") for s in found), " to ")
+    wide = align_pairs((_interval(s.row, "q2.5", "q97.5") for s in found), " to ")
+    return [
+        ParameterRow(
+            label=scalar.label,
+            meaning=sentence(scalar.quantity.meaning),
+            unit=scalar.quantity.unit,
+            value=value,
+            interval68=interval68,
+            interval95=interval95,
+            note=boundary_note(scalar) if scalar.quantity.name in boundary and scalar.at_boundary else "",
+        )
+        for scalar, value, interval68, interval95 in zip(found, values, narrow, wide, strict=True)
+    ]
+
+
+def boundary_note(scalar: Scalar) -> str:
+    """Say in plain words that the data cannot tell a scale from 0."""
+    upper = float(np.quantile(scalar.draws, 0.95))
+    limit = with_unit(number(upper, decimals_for(scalar.row["sd"])), scalar.quantity.unit)
+    return (
+        f"The data cannot tell {scalar.label} from 0: its draws pile up there, and with 95\u00a0% probability it is "
+        f"below {limit}."
+    )
+
+
+def worst_labels(assessment: Assessment, skip: Sequence[str], n: int) -> list[str]:
+    """Return the labels of the worst quantities: highest R-hat first, then lowest bulk ESS."""
+    summary = assessment.summary
+    keys = [key for key in ("r_hat", "ess_bulk") if key in summary]
+    rest = summary[~summary.index.isin(list(skip))]
+    if not keys or rest.empty:
+        return []
+    ordered = rest.sort_values(keys, ascending=[key != "r_hat" for key in keys], na_position="first", kind="stable")
+    return [str(label) for label in ordered.index[:n]]
+
+
+def state_positions(assessment: Assessment, labels: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Return label, variable and position along the variable for labels such as ``mu[2012-01-01]``."""
+    found = []
+    for label in labels:
+        match = re.match(r"([^\[]+)\[", label)
+        if match:
+            rows = rows_of(assessment.summary, match.group(1))
+            found.append((label, match.group(1), list(rows.index).index(label)))
+    return found
+
+
+def summary_table(assessment: Assessment, labels: Sequence[str]) -> SummaryTable:
+    """Return the diagnostics of these quantities."""
+    summary = assessment.summary.loc[[label for label in labels if label in assessment.summary.index]]
+    present = [column for column in _HEADINGS if column in summary]
+    columns = [
+        align(_cell(column, float(value), float(sd)) for value, sd in zip(summary[column], summary["sd"], strict=True))
+        for column in present
+    ]
+    rows = tuple(zip([str(label) for label in summary.index], *columns, strict=True))
+    return SummaryTable(tuple(_HEADINGS[column] for column in present), rows, len(assessment.summary))
+
+
+def pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a mapping as rows, values not given left out."""
+    return [
+        (str(key).replace("_", " "), str(value)) for key, value in values.items() if value not in (None, "", [], ())
+    ]
+
+
+def _interval(row: pd.Series[float], low: str, high: str) -> str:
+    decimals = decimals_for(row["sd"])
+    return f"{number(row[low], decimals)} to {number(row[high], decimals)}"
+
+
+def _cell(column: str, value: float, sd: float) -> str:
+    if column == "mcse_mean":
+        return significant(value, 2)
+    if column.startswith("ess"):
+        return number(value, 0)
+    return number(value, 3 if column == "r_hat" else decimals_for(sd))

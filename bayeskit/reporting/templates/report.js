@@ -1,0 +1,167 @@
+"use strict";
+(() => {
+  const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false, showTips: false };
+  const plots = [...document.querySelectorAll(".plot")];
+  const specs = new Map();
+  let printing = false;
+
+  const styleValue = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  // Colours stand in the figures by their meaning, var(--fit); the style sheet says what they are.
+  function resolve(value) {
+    if (typeof value === "string") {
+      const match = /^var\((--[\w-]+)\)$/.exec(value);
+      return match ? styleValue(match[1]) : value;
+    }
+    if (Array.isArray(value)) return typeof value[0] === "object" || String(value[0]).startsWith("var(") ? value.map(resolve) : value;
+    if (value && typeof value === "object" && !("bdata" in value)) {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]));
+    }
+    return value;
+  }
+
+  function numbers(value) {
+    if (!value || !value.bdata) return value;
+    const bytes = Uint8Array.from(atob(value.bdata), (character) => character.charCodeAt(0));
+    return new Float32Array(bytes.buffer);
+  }
+
+  function draw(plot) {
+    if (!plot.clientWidth) return;
+    let spec = specs.get(plot);
+    const fresh = !spec;
+    if (fresh) {
+      spec = JSON.parse(plot.nextElementSibling.textContent);
+      specs.set(plot, spec);
+      if (spec.behaviour.series) spec.series = seriesOf(spec);
+    }
+    const layout = resolve(spec.layout);
+    layout.width = plot.clientWidth;
+    layout.height = plot.clientHeight;
+    layout.autosize = false;
+    fitTo(layout);
+    if (spec.view) place(spec, layout, spec.view);
+    else if (spec.series) place(spec, layout, spec.layout.xaxis.range);
+    Plotly.react(plot, resolve(spec.data), layout, CONFIG);
+    if (fresh && spec.series) plot.on("plotly_relayout", (event) => follow(plot, spec, event));
+  }
+
+  // On narrow panels: fewer ticks, and axis titles only where there is room for them.
+  function fitTo(layout) {
+    const { xaxis, yaxis, width } = layout;
+    xaxis.nticks = Math.max(2, Math.floor(width / (xaxis.type === "date" ? 110 : 55)));
+    if (width > 220) return;
+    layout.margin.l = 34;
+    layout.margin.r = 4;
+    yaxis.title.text = "";
+    yaxis.nticks = 3;
+    for (const axis of [xaxis, yaxis]) {
+      axis.tickfont.size = 10;
+      axis.title.font.size = 11;
+    }
+  }
+
+  // A series over days: after a zoom the y axis fits what is in view, and the bands' labels stand at its right end.
+  function seriesOf(spec) {
+    const trace = (name) => spec.data.find((item) => item.name === name);
+    const mean = trace("mean");
+    const observed = trace("observed");
+    return {
+      time: mean.x.map(Date.parse),
+      dates: mean.x,
+      mean: numbers(mean.y),
+      low: numbers(trace("low95").y),
+      high: numbers(trace("high95").y),
+      observedTime: observed ? observed.x.map(Date.parse) : [],
+      observed: observed ? numbers(observed.y) : [],
+    };
+  }
+
+  function place(spec, layout, view) {
+    const series = spec.series;
+    const [start, end] = view.map((moment) => Date.parse(String(moment).replace(" ", "T")));
+    let low = Infinity, high = -Infinity, last = -1;
+    series.time.forEach((time, i) => {
+      if (time < start - 1 || time > end + 1) return;
+      low = Math.min(low, series.low[i]);
+      high = Math.max(high, series.high[i]);
+      last = i;
+    });
+    series.observedTime.forEach((time, i) => {
+      if (time < start || time > end || !Number.isFinite(series.observed[i])) return;
+      low = Math.min(low, series.observed[i]);
+      high = Math.max(high, series.observed[i]);
+    });
+    if (last < 0) return;
+    const margin = 0.06 * (high - low || 1);
+    layout.xaxis.range = view;
+    layout.xaxis.autorange = false;
+    layout.yaxis.range = [low - margin, high + margin];
+    layout.yaxis.autorange = false;
+    for (const note of layout.annotations) {
+      note.x = series.dates[last];
+      note.y = note.name === "mean" ? series.mean[last] : series.high[last];
+    }
+  }
+
+  function follow(plot, spec, event) {
+    const range = event["xaxis.range"] || (event["xaxis.range[0]"] !== undefined && [event["xaxis.range[0]"], event["xaxis.range[1]"]]);
+    const view = range || (event["xaxis.autorange"] && spec.layout.xaxis.range);
+    if (!view || String(view) === String(spec.view)) return;
+    show(plot, spec, view);
+  }
+
+  function show(plot, spec, view) {
+    spec.view = view;
+    const layout = { xaxis: {}, yaxis: {}, annotations: structuredClone(plot.layout.annotations) };
+    place(spec, layout, view);
+    Plotly.relayout(plot, { "xaxis.range": layout.xaxis.range, "yaxis.range": layout.yaxis.range, annotations: layout.annotations });
+  }
+
+  for (const group of document.querySelectorAll(".zooms")) {
+    group.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      const plot = group.parentElement.querySelector(".plot");
+      const spec = specs.get(plot);
+      if (!button || !spec) return;
+      const { time } = spec.series;
+      const end = time[time.length - 1];
+      const days = Number(button.dataset.days);
+      const start = days ? Math.max(time[0], end - (days - 1) * 864e5) : time[0];
+      for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
+      show(plot, spec, [new Date(start), new Date(end)].map((moment) => moment.toISOString().slice(0, 19)));
+    });
+  }
+
+  // What is in view comes first; the rest follows while the browser is idle, so that the page never stalls.
+  const queue = [...plots];
+  function next() {
+    const plot = queue.shift();
+    if (!plot) { document.documentElement.dataset.figures = "ready"; return; }
+    if (!specs.has(plot)) draw(plot);
+    (window.requestIdleCallback || window.setTimeout)(next);
+  }
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting && !specs.has(entry.target)) draw(entry.target);
+  }, { rootMargin: "300px" });
+  plots.forEach((plot) => watcher.observe(plot));
+  window.setTimeout(next, 50);
+
+  const redraw = () => { for (const plot of specs.keys()) draw(plot); };
+  let pending = 0;
+  let width = window.innerWidth;
+  window.addEventListener("resize", () => {
+    if (window.innerWidth === width) return;
+    width = window.innerWidth;
+    cancelAnimationFrame(pending);
+    pending = requestAnimationFrame(redraw);
+  });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  window.matchMedia("print").addEventListener("change", redraw);
+  window.addEventListener("beforeprint", () => {
+    if (printing) return;
+    printing = true;
+    plots.forEach(draw);
+  });
+  window.addEventListener("afterprint", () => { printing = false; redraw(); });
+})();

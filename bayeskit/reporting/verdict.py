@@ -1,0 +1,265 @@
+"""The verdict in plain words: may I trust this, and what should I do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bayeskit.core.types import Assessment, Fit, Kind, Verdict
+from bayeskit.reporting.words import count, listing, number, sentence, significant
+
+State = Literal["passed", "failed", "unchecked"]
+
+_NAMES = {
+    "r_hat": "R-hat",
+    "ess_bulk": "Bulk effective sample size",
+    "ess_tail": "Tail effective sample size",
+    "mcse": "Monte Carlo error over posterior sd",
+    "divergences": "Divergent transitions",
+    "tree_depth": "Draws at the tree-depth limit",
+    "e_bfmi": "E-BFMI",
+}
+_MEANINGS = {
+    "r_hat": "Do the chains agree?",
+    "ess_bulk": "Enough independent draws for means?",
+    "ess_tail": "Enough independent draws for intervals?",
+    "mcse": "Is the simulation error small?",
+    "divergences": "Was all of the posterior reached?",
+    "tree_depth": "Were trajectories cut short?",
+    "e_bfmi": "Does the energy reach the tails?",
+}
+_FAILURES: dict[str, str] = {
+    "r_hat": "chains disagree about {where} (R-hat {value}, limit {limit})",
+    "ess_bulk": (
+        "there are too few independent draws of {where} for its mean (bulk ESS {value}, at least {limit} needed)"
+    ),
+    "ess_tail": (
+        "there are too few independent draws of {where} for its interval (tail ESS {value}, at least {limit} needed)"
+    ),
+    "mcse": "the simulation error of {where} is {value} of its standard deviation (limit {limit})",
+    "divergences": "{value} transitions diverged, so that part of the posterior was not reached (limit {limit})",
+    "tree_depth": "{value} draws reached the tree-depth limit, so that trajectories were cut short (limit {limit})",
+    "e_bfmi": "the sampler's energy moves too slowly to reach the tails (E-BFMI {value}, at least {limit} needed)",
+}
+_KINDS: dict[Kind, str] = {
+    "mcmc": "Markov chains",
+    "iid": "independent draws",
+    "weighted": "weighted draws",
+    "variational": "a variational approximation",
+    "point": "a point estimate",
+}
+_MCMC_CHECKS = "R-hat, effective sample size, divergences, tree depth, energy"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One verdict as a row of the report."""
+
+    name: str
+    question: str
+    value: str
+    limit: str
+    state: State
+    word: str
+    detail: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class ModelFit:
+    """What the predictive checks say of the model, in a sentence or two."""
+
+    adequate: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Banner:
+    """The first thing that a reader sees."""
+
+    state: State
+    sentence: str
+    failed: tuple[Check, ...]
+    unchecked: tuple[str, ...]
+    next_step: str
+
+
+def describe_checks(assessment: Assessment) -> tuple[Check, ...]:
+    """Return the verdicts as rows: failed ones first, then those not made, then the rest."""
+    order = {False: 0, None: 1, True: 2}
+    return tuple(_check(verdict) for verdict in sorted(assessment.verdicts, key=lambda v: order[v.passed]))
+
+
+def describe(fit: Fit, assessment: Assessment, forecast: ModelFit | None = None) -> Banner:
+    """Say in one sentence whether the numbers can be trusted, and what to do next.
+
+    Parameters
+    ----------
+    fit
+        Its kind, chains and draws are named.
+    assessment
+        Its verdicts decide; its summary says where the worst case lies.
+    forecast
+        What the predictive checks say of the model.
+
+    Returns
+    -------
+    Banner
+    """
+    checks = describe_checks(assessment)
+    failed = [check for check in checks if check.state == "failed"]
+    made = [check for check in checks if check.state != "unchecked"]
+    state: State = "failed" if failed else "passed" if made else "unchecked"
+    sentence_of = {
+        "failed": lambda: _failure(assessment),
+        "passed": lambda: _success(fit, assessment, forecast),
+        "unchecked": lambda: _nothing(fit),
+    }
+    return Banner(
+        state=state,
+        sentence=sentence_of[state](),
+        failed=_each_remedy_once(failed),
+        unchecked=_not_checked(fit, checks),
+        next_step=_next_step(state, failed, forecast),
+    )
+
+
+def format_figure(name: str, value: float | None) -> str:
+    """Return a check's number with the digits that are usual for it."""
+    if value is None:
+        return "–"
+    if name == "r_hat":
+        return number(value, 3 if value < 1.1 else 2)
+    if name in ("ess_bulk", "ess_tail", "divergences", "tree_depth"):
+        return number(value, 0)
+    return significant(value, 2)
+
+
+def display_name(name: str) -> str:
+    """Return a check's name as the field writes it."""
+    return _NAMES.get(name, name.replace("_", " "))
+
+
+def worst_place(assessment: Assessment, name: str) -> str:
+    """Return which quantity a check's worst case lies in, or an empty text."""
+    summary = assessment.summary
+    if name == "mcse" and {"mcse_mean", "sd"} <= set(summary.columns):
+        values = (summary["mcse_mean"] / summary["sd"]).dropna()
+    elif name in summary.columns and name != "mcse":
+        values = summary[name].dropna()
+    else:
+        return ""
+    if values.empty:
+        return ""
+    return str(values.idxmin() if name.startswith("ess") else values.idxmax())
+
+
+def _check(verdict: Verdict) -> Check:
+    state: State = "unchecked" if verdict.passed is None else "passed" if verdict.passed else "failed"
+    side = "at most" if verdict.comparison == "<=" else "at least"
+    return Check(
+        name=display_name(verdict.name),
+        question=_MEANINGS.get(verdict.name, ""),
+        value=format_figure(verdict.name, verdict.value),
+        limit=f"{side} {verdict.threshold:,g}",
+        state=state,
+        word={"passed": "passed", "failed": "failed", "unchecked": "not checked"}[state],
+        detail=verdict.detail,
+        remedy=sentence(verdict.remedy) if state == "failed" else "",
+    )
+
+
+def _each_remedy_once(failed: Sequence[Check]) -> tuple[Check, ...]:
+    given: set[str] = set()
+    rows = []
+    for check in failed:
+        rows.append(replace(check, remedy="") if check.remedy in given else check)
+        given.add(check.remedy)
+    return tuple(rows)
+
+
+def _failure(assessment: Assessment) -> str:
+    failed = [verdict for verdict in assessment.verdicts if verdict.passed is False]
+    first = failed[0]
+    rest = len(failed) - 1
+    more = f", and {count(rest, 'other check')} failed" if rest else ""
+    return f"Do not use these numbers: {_reason(first, assessment)}{more}. {sentence(first.remedy)}".strip()
+
+
+def _reason(verdict: Verdict, assessment: Assessment) -> str:
+    if verdict.value is None:
+        return f"{display_name(verdict.name)} {verdict.detail}".strip()
+    limit = f"{verdict.threshold:,g}"
+    value = format_figure(verdict.name, verdict.value)
+    template = _FAILURES.get(verdict.name)
+    if template is None:
+        side = "at most" if verdict.comparison == "<=" else "at least"
+        return f"{display_name(verdict.name)} is {value}, {side} {limit} is needed"
+    where = worst_place(assessment, verdict.name) or "a parameter"
+    return template.format(where=where, value=value, limit=limit)
+
+
+def _success(fit: Fit, assessment: Assessment, forecast: ModelFit | None) -> str:
+    made = {
+        verdict.name: verdict.value for verdict in assessment.verdicts if verdict.passed and verdict.value is not None
+    }
+    sizes = fit.posterior["posterior"].sizes
+    chains, draws = sizes.get("chain", 1), sizes.get("chain", 1) * sizes.get("draw", 1)
+    parts = []
+    if "r_hat" in made:
+        parts.append(f"{chains} chains agree (worst R-hat {format_figure('r_hat', made['r_hat'])})")
+    independent = [made[name] for name in ("ess_bulk", "ess_tail") if name in made]
+    if independent:
+        parts.append(f"{draws:,} draws are worth at least {number(min(independent), 0)} independent ones")
+    if not parts:
+        parts.append(f"all {count(len(made), 'check')} that could be made passed")
+    unmade = [_inside(display_name(verdict.name)) for verdict in assessment.verdicts if verdict.passed is None]
+    caution = f" Not checked: {listing(unmade)}." if unmade else ""
+    opening = "Trust it" if forecast is None or forecast.adequate else "Trust the computation, but not yet the model"
+    if unmade:
+        opening = "What was checked passed"
+    return f"{opening}: {', '.join(parts)}.{caution}"
+
+
+def _nothing(fit: Fit) -> str:
+    return (
+        f"Nothing was checked: these numbers are {_KINDS[fit.provenance.kind]}, taken as they came. Read them with "
+        "care."
+    )
+
+
+def _not_checked(fit: Fit, checks: Sequence[Check]) -> tuple[str, ...]:
+    items = [
+        f"{check.name}: {check.detail}" if check.detail else check.name
+        for check in checks
+        if check.state == "unchecked"
+    ]
+    kind = fit.provenance.kind
+    if kind != "mcmc":
+        items.append(f"{_MCMC_CHECKS}: they mean nothing for {_KINDS[kind]}")
+    items.append("Calibration: whether this model and engine recover known parameters from simulated data")
+    items.append("Sensitivity: how much the results would change under other priors")
+    return tuple(items)
+
+
+def _inside(name: str) -> str:
+    """Return a name as it stands inside a sentence: R-hat keeps its capital, an ordinary word does not."""
+    return name[0].lower() + name[1:] if name[1:2].islower() else name
+
+
+def _next_step(state: State, failed: Sequence[Check], forecast: ModelFit | None) -> str:
+    if state == "failed":
+        others = [
+            remedy
+            for remedy in dict.fromkeys(check.remedy for check in failed if check.remedy)
+            if remedy != failed[0].remedy
+        ]
+        again = "run it again and look here first; section 4 shows where the computation went wrong."
+        return f"{' '.join(others)} Then {again}" if others else f"Do that, {again}"
+    found = forecast.sentence if forecast is not None else "Section 5 lists what was assumed."
+    if state == "unchecked":
+        return f"Hold the fit against the data before you rely on any number here. {found}"
+    if forecast is not None and not forecast.adequate:
+        return found
+    return f"Ask whether the model describes the data, which is another question. {found}"

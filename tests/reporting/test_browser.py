@@ -1,0 +1,138 @@
+"""The report in a browser: quiet, alone, readable on a phone, in the dark and on paper."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bayeskit.core.types import Assessment, Fit
+from bayeskit.reporting import RunEntry, render_index
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; on Debian: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(full_html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(full_html, encoding="utf-8")
+    return path
+
+
+def opened(browser: Browser, report: Path, width: int = 1280, scheme: str = "light") -> tuple[Page, list[str]]:
+    """Open the report, wait for all its figures, and return the page and whatever went wrong."""
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page, troubles = context.new_page(), []
+    page.on("console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            troubles.append(request.url) if not request.url.startswith(("file:", "data:", "blob:")) else None
+        ),
+    )
+    page.goto(report.as_uri())
+    # wait_for_function would evaluate text, which the report's own policy forbids.
+    page.wait_for_selector("html[data-figures=ready]", state="attached", timeout=60_000)
+    return page, troubles
+
+
+def overflow(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (768, "dark"), (1280, "dark")])
+def test_it_opens_quietly_and_fits(browser: Browser, report: Path, width: int, scheme: str) -> None:
+    page, troubles = opened(browser, report, width, scheme)
+    assert troubles == []
+    assert overflow(page) == 0
+    assert page.locator(".plot .main-svg").count() >= page.locator(".plot").count() > 30
+    drawings = "[...document.querySelectorAll('.plot .main-svg')]"
+    assert page.evaluate(f"{drawings}.filter(e => e.getBoundingClientRect().right > innerWidth).length") == 0
+    page.context.close()
+
+
+def test_figures_follow_the_readers_colour_scheme(browser: Browser, report: Path) -> None:
+    page, troubles = opened(browser, report)
+    colour = "getComputedStyle(document.querySelector('#fig-states .xtick text')).fill"
+    light = page.evaluate(colour)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(500)
+    assert page.evaluate(colour) != light
+    assert troubles == []
+    page.context.close()
+
+
+def test_zoom_by_keyboard_keeps_labels_in_view(browser: Browser, report: Path) -> None:
+    page, troubles = opened(browser, report)
+    button = page.locator("#fig-states .zooms button", has_text="1 month")
+    button.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert button.get_attribute("aria-pressed") == "true"
+    start, end = page.evaluate("document.querySelector('#fig-states .plot').layout.xaxis.range")
+    assert (str(start)[:10], str(end)[:10]) == ("2015-12-01", "2015-12-31")
+    assert page.locator("#fig-states .annotation", has_text="95 % band").is_visible()
+    assert troubles == []
+    page.context.close()
+
+
+def test_hover_tells_date_and_values(browser: Browser, report: Path) -> None:
+    page, troubles = opened(browser, report)
+    area = page.locator("#fig-states .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    area.hover()
+    page.wait_for_timeout(300)
+    text = page.locator("#fig-states .hoverlayer").text_content() or ""
+    assert "level" in text
+    assert "95%" in text
+    assert troubles == []
+    page.context.close()
+
+
+def test_it_prints_light_with_every_figure(browser: Browser, report: Path, tmp_path: Path) -> None:
+    page, troubles = opened(browser, report, scheme="dark")
+    page.pdf(path=tmp_path / "report.pdf", format="A4")
+    assert (tmp_path / "report.pdf").stat().st_size > 100_000
+    assert troubles == []
+    page.context.close()
+
+
+def test_the_index_fits_a_phone(browser: Browser, small: tuple[Fit, Assessment], tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(render_index([RunEntry.of(*small, href="level/report.html")] * 2), encoding="utf-8")
+    context = browser.new_context(viewport={"width": 375, "height": 800})
+    page = context.new_page()
+    page.goto(path.as_uri())
+    assert overflow(page) == 0
+    context.close()
+
+
+def test_a_script_from_the_data_would_not_run(browser: Browser, report: Path, tmp_path: Path) -> None:
+    """The negative control of the policy: even markup that slipped through does nothing."""
+    path = tmp_path / "slipped.html"
+    source = report.read_text(encoding="utf-8")
+    path.write_text(source.replace("<h1>", "<script>window.slipped = 1</script><h1>", 1), encoding="utf-8")
+    page, troubles = opened(browser, path)
+    assert page.evaluate("window.slipped") is None
+    assert any("Content Security Policy" in trouble for trouble in troubles)
+    page.context.close()
