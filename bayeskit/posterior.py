@@ -70,7 +70,7 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     scalars = {name: value for name, value in parameters.items() if "date" not in model.dims.get(name, [])}
     groups["prior"] = {name: value[None] for name, value in scalars.items()}
     groups["observed_data"] = model.observations()
-    groups["prior_predictive"] = {name: simulated[None] for name in groups["observed_data"]}
+    groups["prior_predictive"] = dict.fromkeys(groups["observed_data"], simulated[None])
     if constants := model.constants():
         groups["constant_data"] = constants
     tree: xr.DataTree = from_dict(groups, coords=dict(model.coords), dims=dict(model.dims))

@@ -114,8 +114,8 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise DataError(f"{folder}/run.json cannot be read ({error}); fit again") from None
     if record.get("schema_version") != SCHEMA_VERSION:
         raise DataError(
-            f"{folder}/run.json has schema_version {record.get('schema_version')}, this bayeskit reads {SCHEMA_VERSION}; "
-            "use the version of bayeskit that wrote it, or fit again"
+            f"{folder}/run.json has schema_version {record.get('schema_version')}, this one reads {SCHEMA_VERSION}; "
+            "use the bayeskit that wrote it, or fit again"
         )
     return record
 

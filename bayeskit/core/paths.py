@@ -1,6 +1,7 @@
 """Where things are: what ships with bayeskit, and the user's cache folder. Nothing is written next to the former."""
 
 import os
+import re
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -21,6 +22,12 @@ def resource(*parts: str) -> Path:
         if path.exists():
             return path
     raise FileNotFoundError(f"bayeskit's own file {'/'.join(parts)} is missing; reinstall bayeskit")
+
+
+def stan_program(name: str) -> str:
+    """Return the text of a program in ``stan``, its includes put in their places."""
+    text = resource("stan", name).read_text(encoding="utf-8")
+    return re.sub(r"^[ \t]*#include (\S+)$", lambda match: stan_program(match[1]).rstrip(), text, flags=re.MULTILINE)
 
 
 def cache_folder() -> Path:

@@ -93,7 +93,7 @@ class Prior:
                 raise ConfigError(f"prior on {self.name}: {self.family}'s {label} must be {kind}, got {value:g}")
         if self.lower is not None and not self._mass_above_lower() > 1e-6:
             raise ConfigError(
-                f"prior on {self.name}: {self} leaves no room above {self.lower:g}, where {self.name} must lie; move it up"
+                f"prior on {self.name}: {self} leaves no room above {self.lower:g}, where it must lie; move it up"
             )
 
     def __str__(self) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from bayeskit.core import show
 from bayeskit.core.priors import Prior
 
 if TYPE_CHECKING:
@@ -161,39 +161,10 @@ class Fit:
     provenance: Provenance
 
     def __repr__(self) -> str:
-        rows = "\n".join(f"  {name:<14} {text}" for name, text in self._rows())
-        origin = self.provenance
-        return f"{origin.card.title}: {origin.engine} on {origin.data.path}\n{rows}\n  not assessed yet: bk.assess(fit)"
+        return show.fit_text(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(text)}</td></tr>"
-            for name, text in self._rows()
-        )
-        origin = self.provenance
-        return (
-            f"<b>{escape(origin.card.title)}</b>: {escape(origin.engine)} on {escape(origin.data.path)}"
-            f"<table>{rows}</table><i>Not assessed yet: <code>bk.assess(fit)</code></i>"
-        )
-
-    def _rows(self) -> list[tuple[str, str]]:
-        posterior = self.posterior["posterior"]
-        rows = []
-        for quantity in self.provenance.card.quantities:
-            draws = posterior[quantity.name]
-            for place in (
-                draws.stack(cell=[d for d in draws.dims if d not in ("chain", "draw")]).transpose("cell", ...)
-                if draws.ndim > 2
-                else [draws]
-            ):
-                label = (
-                    quantity.name
-                    if draws.ndim == 2
-                    else f"{quantity.name}[{','.join(str(p) for p in place['cell'].item())}]"
-                )
-                mean, sd = float(place.mean()), float(place.std(ddof=1))
-                rows.append((label, f"{with_uncertainty(mean, sd)} {quantity.unit}".rstrip()))
-        return rows
+        return show.fit_html(self)
 
 
 @dataclass(frozen=True)
@@ -214,14 +185,10 @@ class Assessment:
         return bool(made) and all(made)
 
     def __repr__(self) -> str:
-        return "\n".join(f"{mark(v):>11}  {v.name}: {figure(v)}" for v in self.verdicts)
+        return show.assessment_text(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(mark(v))}</td><td style='text-align:left'>{escape(v.name)}</td><td>{escape(figure(v))}</td></tr>"
-            for v in self.verdicts
-        )
-        return f"<table>{rows}</table>"
+        return show.assessment_html(self)
 
 
 class StanModel(Protocol):
@@ -244,29 +211,3 @@ class StanModel(Protocol):
     def outputs(self) -> Sequence[str]:
         """Names of the program's quantities to keep."""
         ...
-
-
-def mark(verdict: Verdict) -> str:
-    """Return the word for a verdict's outcome."""
-    return {True: "passed", False: "FAILED", None: "not checked"}[verdict.passed]
-
-
-def figure(verdict: Verdict) -> str:
-    """Return a verdict's number with its scale, e.g. ``1.003 (limit: at most 1.01)``."""
-    side = "at most" if verdict.comparison == "<=" else "at least"
-    value = "-" if verdict.value is None else f"{verdict.value:.4g}"
-    return f"{value} (limit: {side} {verdict.threshold:g})"
-
-
-def with_uncertainty(mean: float, sd: float) -> str:
-    """Return ``mean ± sd`` with the digits that the uncertainty deserves: two of the sd.
-
-    >>> with_uncertainty(1.886452, 0.0512)
-    '1.886 ± 0.051'
-    """
-    import math
-
-    if not (math.isfinite(mean) and math.isfinite(sd)) or sd <= 0:
-        return f"{mean:.4g}"
-    digits = max(0, 1 - math.floor(math.log10(sd)))
-    return f"{mean:.{digits}f} ± {sd:.{digits}f}"

@@ -27,13 +27,13 @@ E_BFMI_LIMIT = 0.3
 
 _PROBABILITIES = {"q2.5": 0.025, "q16": 0.16, "median": 0.5, "q84": 0.84, "q97.5": 0.975}
 _REMEDIES = {
-    "r_hat": "the chains disagree: run longer (--warmup, --draws), or question the model's parametrisation",
-    "ess_bulk": "too few effective draws for means: run longer (--draws)",
-    "ess_tail": "too few effective draws for intervals: run longer (--draws)",
-    "mcse": "the Monte Carlo error is large against the posterior's spread: run longer (--draws)",
-    "divergences": "parts of the posterior were not reached: tighten the priors or change the parametrisation",
-    "tree_depth": "trajectories were cut short, so that sampling is slow: change the parametrisation",
-    "e_bfmi": "the energy moves too slowly to reach the tails: change the parametrisation",
+    "r_hat": "run longer (--warmup, --draws), or change the parametrisation",
+    "ess_bulk": "run longer (--draws)",
+    "ess_tail": "run longer (--draws)",
+    "mcse": "run longer (--draws)",
+    "divergences": "tighten the priors, or change the parametrisation: parts of the posterior were not reached",
+    "tree_depth": "change the parametrisation: trajectories were cut short, so that sampling is slow",
+    "e_bfmi": "change the parametrisation: the energy moves too slowly to reach the tails",
 }
 
 

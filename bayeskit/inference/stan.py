@@ -6,7 +6,9 @@ sampling and windowed adaptation (Betancourt 2017, arXiv:1701.02434).
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -87,6 +89,8 @@ def fit_stan(model: StanModel, config: StanConfig, *, seed: int, output_dir: Pat
     ------
     InferenceError
         If Stan stops without a result; the message has Stan's last words.
+    OSError
+        If the disk is full.
     ToolchainError
         If Stan cannot be built or the program does not compile.
 
@@ -166,6 +170,8 @@ def _sample(
                 show_progress=sys.stderr.isatty(),
             )
         except (RuntimeError, ValueError) as error:
+            if os.strerror(errno.ENOSPC) in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
             raise InferenceError(_last_words(str(error))) from error
 
 

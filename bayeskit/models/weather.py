@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError
-from bayeskit.core.paths import resource
+from bayeskit.core.paths import stan_program
 from bayeskit.core.priors import Prior, override
 from bayeskit.core.types import ModelCard, Quantity, Series
 from bayeskit.datasets.weather import WeatherData
@@ -198,7 +198,7 @@ class WeatherModel:
             title=f"{'Local linear trend' if trend else 'Local level'} of daily temperature",
             summary=f"Each day's temperature is a hidden level plus noise; the {moves}.{by_rain}",
             formulas=(*law, f"y[t] ~ normal(mu[t], {noise})"),
-            program=resource("stan", self.program).read_text(encoding="utf-8"),
+            program=stan_program(self.program),
             language="stan",
             quantities=(
                 Quantity("s_mu", _UNIT, _MEANING_S_MU[self.structure]),
@@ -220,10 +220,17 @@ class WeatherModel:
         )
 
     def _notes(self) -> tuple[str, ...]:
+        notes = []
+        if self.structure == "trend":
+            notes.append(
+                "A slope that drifts freely has no season and no climate to return to: simulated from its prior alone, "
+                "or forecast months ahead, the level leaves every plausible range. Only the days themselves hold it."
+            )
         precipitation = self.data.precipitation
-        if not self.rain_noise or precipitation is None or not np.isnan(precipitation).any():
-            return ()
-        return (f"On {int(np.isnan(precipitation).sum())} days the precipitation is unknown; they count as dry.",)
+        if self.rain_noise and precipitation is not None and np.isnan(precipitation).any():
+            unknown = int(np.isnan(precipitation).sum())
+            notes.append(f"On {unknown} days the precipitation is unknown; they count as dry.")
+        return tuple(notes)
 
 
 _MEANING_S_MU = {

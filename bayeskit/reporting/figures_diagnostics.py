@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.types import Assessment, Fit
+from bayeskit.core.words import count, listing, number
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, restyled, subplots, tree_of
 from bayeskit.reporting.figures_geometry import energy_figure, pair_figure
 from bayeskit.reporting.results import Scalar, group
-from bayeskit.reporting.words import count, listing, number
 
 RANK_DRAWS = 250
 TRACE_DRAWS = 1000

@@ -10,11 +10,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayeskit.core.types import Assessment
+from bayeskit.core.words import count
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, restyled, subplots, tree_of
 from bayeskit.reporting.results import Scalar
 from bayeskit.reporting.verdict import format_figure
-from bayeskit.reporting.words import count
 
 PAIR_DRAWS = 250
 

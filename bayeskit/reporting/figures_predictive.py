@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.types import Fit, Series
+from bayeskit.core.words import NO_BREAK, count, number, percent
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.results import Forecasts, flagged_dates
 from bayeskit.reporting.verdict import ModelFit
-from bayeskit.reporting.words import NO_BREAK, count, number, percent
 
 Floats = NDArray[np.float64]
 

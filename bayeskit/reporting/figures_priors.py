@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from bayeskit.core.priors import Prior
 from bayeskit.core.types import Fit
+from bayeskit.core.words import listing
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.results import Scalar, cells, group
-from bayeskit.reporting.words import listing
 
 Floats = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from bayeskit.core.types import Assessment, Fit, Series
+from bayeskit.core.words import count, day, decimals_for, number, percent, plus_minus, with_unit
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.results import Path, flagged_dates, missing_runs, observations, path
-from bayeskit.reporting.words import count, day, decimals_for, number, percent, plus_minus, with_unit
 
 FIRST_VIEW = 183
 MAX_GAPS = 200

@@ -10,10 +10,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayeskit.core.types import Fit, Series
+from bayeskit.core.words import NO_BREAK, count, listing, number, with_unit
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.arviz_panels import draw, quiet, subplots
 from bayeskit.reporting.results import group, observations
-from bayeskit.reporting.words import NO_BREAK, count, listing, number, with_unit
 
 Floats = NDArray[np.float64]
 

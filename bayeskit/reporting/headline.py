@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayeskit.core.types import Assessment, Fit, Series
+from bayeskit.core.words import NO_BREAK, day, plus_minus, significant, with_unit
 from bayeskit.reporting.results import Forecasts, Path, Scalar, path
-from bayeskit.reporting.words import NO_BREAK, day, plus_minus, significant, with_unit
 
 
 def headline(fit: Fit, assessment: Assessment, found: Sequence[Scalar], forecast: Forecasts | None) -> list[str]:

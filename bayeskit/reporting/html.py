@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from bayeskit.core.types import Assessment, Fit
-from bayeskit.reporting.words import day
+from bayeskit.core.words import day
 
 _MARKED = re.compile(
     r"\b[A-Za-z]\w{0,15}\[[\w.,:-]{1,16}\]|(?<![\w/.&-])[A-Za-z]{1,15}(?:_[A-Za-z0-9]{1,8}){1,2}(?![\w/])"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from bayeskit.core.types import Assessment, Fit
+from bayeskit.core.words import count, duration, plus_minus, with_unit
 from bayeskit.reporting.html import page
 from bayeskit.reporting.verdict import State, describe, display_name, format_figure
-from bayeskit.reporting.words import count, duration, plus_minus, with_unit
 
 
 @dataclass(frozen=True)

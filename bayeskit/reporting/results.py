@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayeskit.core.types import Assessment, Fit, Quantity, Series
-from bayeskit.reporting.words import day
+from bayeskit.core.words import day
 
 Floats = NDArray[np.float64]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bayeskit.core.types import Assessment, Fit
+from bayeskit.core.words import duration
 from bayeskit.reporting.figures import Figure
 from bayeskit.reporting.figures_diagnostics import diagnostic_figures
 from bayeskit.reporting.figures_predictive import (
@@ -30,7 +31,6 @@ from bayeskit.reporting.tables import (
     worst_labels,
 )
 from bayeskit.reporting.verdict import Banner, Check, describe, describe_checks
-from bayeskit.reporting.words import duration
 
 ROW = 3
 

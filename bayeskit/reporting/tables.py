@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayeskit.core.types import Assessment, Fit
-from bayeskit.reporting.results import Scalar, rows_of
-from bayeskit.reporting.words import (
+from bayeskit.core.words import (
     NO_BREAK,
     align,
     align_pairs,
@@ -23,6 +22,7 @@ from bayeskit.reporting.words import (
     significant,
     with_unit,
 )
+from bayeskit.reporting.results import Scalar, rows_of
 
 N_WORST = 10
 

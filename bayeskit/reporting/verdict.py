@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bayeskit.core.types import Assessment, Fit, Kind, Verdict
-from bayeskit.reporting.words import count, listing, number, sentence, significant
+from bayeskit.core.words import count, listing, number, sentence, significant
 
 State = Literal["passed", "failed", "unchecked"]
 

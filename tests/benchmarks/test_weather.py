@@ -43,7 +43,7 @@ def test_build_and_compile(benchmark, tmp_path, monkeypatch, tell):
 
     started = time.perf_counter()
     home = ensure_home("wheel")
-    tell(f"toolchain: {time.perf_counter() - started:.0f} s, {own_megabytes(home.path):.0f} MB beside the wheel's headers")
+    tell(f"toolchain: {time.perf_counter() - started:.0f} s, {own_megabytes(home.path):.0f} MB beside the headers")
     compiled = {}
     for name in ("weather_level", "weather_trend"):
         executable, compiled[name] = compile_program(resource("stan", f"{name}.stan"), home, (resource("stan"),))

@@ -33,11 +33,13 @@ def bayeskit(*arguments, cwd, **options):
 def folder(tmp_path_factory, stan_home):
     folder = tmp_path_factory.mktemp("weather")
     rng = np.random.default_rng(8)
-    frame = pd.DataFrame({
-        "date": pd.date_range("2021-03-01", periods=N_DAYS).strftime("%Y-%m-%d"),
-        "temperature": (10 + np.cumsum(rng.normal(size=N_DAYS)) + rng.normal(size=N_DAYS)).round(1),
-        "precipitation": np.where(rng.uniform(size=N_DAYS) < 0.4, 2.5, 0.0),
-    })
+    frame = pd.DataFrame(
+        {
+            "date": pd.date_range("2021-03-01", periods=N_DAYS).strftime("%Y-%m-%d"),
+            "temperature": (10 + np.cumsum(rng.normal(size=N_DAYS)) + rng.normal(size=N_DAYS)).round(1),
+            "precipitation": np.where(rng.uniform(size=N_DAYS) < 0.4, 2.5, 0.0),
+        }
+    )
     frame.loc[MISSING, "temperature"] = np.nan
     frame.to_csv(folder / "days.csv", index=False)
     return folder
@@ -226,7 +228,9 @@ def test_interruption_leaves_nothing_and_nobody(folder, number):
 def wait_for_sampling(pid):
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        stan = [child for child in psutil.Process(pid).children(recursive=True) if "weather_level_latent" in child.name()]
+        stan = [
+            child for child in psutil.Process(pid).children(recursive=True) if "weather_level_latent" in child.name()
+        ]
         if stan:
             return stan
         time.sleep(0.1)

@@ -14,7 +14,9 @@ def seattle():
 
 
 def test_priors_scale_with_the_data(seattle):
-    wide = replace(seattle, temperature=seattle.temperature.mean() + 2 * (seattle.temperature - seattle.temperature.mean()))
+    wide = replace(
+        seattle, temperature=seattle.temperature.mean() + 2 * (seattle.temperature - seattle.temperature.mean())
+    )
     narrow_scale, wide_scale = (weather(data).prior("s_mu").arguments[1] for data in (seattle, wide))
     assert wide_scale == pytest.approx(2 * narrow_scale, rel=0.01)  # three digits are kept
 
@@ -85,7 +87,13 @@ def test_days_of_unknown_rain_are_told(seattle):
     assert card.notes == ("On 3 days the precipitation is unknown; they count as dry.",)
 
 
+def test_card_shows_the_whole_program(seattle):
+    program = weather(seattle).card().program
+    assert "#include" not in program
+    assert "matrix level_filter(" in program
+    assert "y ~ normal(moments[day, 1]" in program
+
+
 def test_card_names_every_parameter_of_the_posterior(seattle):
     card = weather(seattle, model="trend").card()
     assert [prior.name for prior in card.priors] == ["s_mu", "s_y", "mu_1", "slope_1"]
-    assert "trend_filter" in card.program

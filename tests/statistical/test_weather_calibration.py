@@ -20,11 +20,11 @@ CONFIG = bk.StanConfig(chains=1, warmup=300, draws=400)
 ALPHA = 1e-3
 
 
-def ranks(model, fitted_model=None):
+def ranks(model, fitted_model=None, n_simulations=N_SIMULATIONS):
     """Ranks of the true scales and of the last state among their posterior draws, one row a simulation."""
     rng = np.random.default_rng(5)
     rows = []
-    for simulation in range(N_SIMULATIONS):
+    for simulation in range(n_simulations):
         truth, simulated = model.simulate(rng)
         if fitted_model is not None:
             simulated = replace(simulated, priors=fitted_model.priors)
@@ -33,7 +33,7 @@ def ranks(model, fitted_model=None):
         rows.append(
             [
                 int((thinned["s_mu"] < truth["s_mu"]).sum()),
-                int((thinned["s_y"] < truth["s_y"]).sum()),
+                int((thinned["s_y"].values.reshape(N_RANKS, -1)[:, -1] < np.ravel(truth["s_y"])[-1]).sum()),
                 int((thinned["mu"][:, -1] < truth["mu"][-1]).sum()),
             ]
         )
@@ -50,6 +50,14 @@ def p_values(found):
 def test_ranks_are_uniform(structure):
     model = bk.weather(small_data(30), model=structure)
     assert min(p_values(ranks(model))) > ALPHA
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rain", ["ignore", "noise"])
+@pytest.mark.parametrize("structure", ["level", "trend"])
+def test_ranks_are_uniform_at_length(structure, rain):
+    model = bk.weather(small_data(60), model=structure, rain=rain)
+    assert min(p_values(ranks(model, n_simulations=600))) > ALPHA
 
 
 def test_wrong_prior_is_caught():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayeskit.reporting.words import (
+from bayeskit.core.words import (
     FIGURE_SPACE,
     MINUS,
     NO_BREAK,

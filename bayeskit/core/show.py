@@ -1,0 +1,75 @@
+"""How a fit and its assessment show themselves, in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from bayeskit.core.words import NO_BREAK, plus_minus, significant, with_unit
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayeskit.core.types import Assessment, Fit, Verdict
+
+HINT = "whether to trust it: bk.assess(fit)"
+
+
+def fit_text(fit: Fit) -> str:
+    """Return the fit's scalar parameters, one a line."""
+    return "\n".join([_title(fit), *_columns(list(_parameters(fit))), f"  {HINT}"])
+
+
+def fit_html(fit: Fit) -> str:
+    """Return the same as a fragment of HTML."""
+    return f"<b>{escape(_title(fit))}</b>{_table(list(_parameters(fit)))}<i>{escape(HINT)}</i>"
+
+
+def assessment_text(assessment: Assessment) -> str:
+    """Return the verdicts, one a line: outcome, name, number and limit."""
+    return "\n".join(_columns([_verdict(verdict) for verdict in assessment.verdicts]))
+
+
+def assessment_html(assessment: Assessment) -> str:
+    """Return the same as a fragment of HTML."""
+    return _table([_verdict(verdict) for verdict in assessment.verdicts])
+
+
+def _title(fit: Fit) -> str:
+    return f"{fit.provenance.card.title}: {fit.provenance.engine} on {fit.provenance.data.path}"
+
+
+def _parameters(fit: Fit) -> Iterator[tuple[str, str]]:
+    posterior = fit.posterior["posterior"].to_dataset()
+    for quantity in fit.provenance.card.quantities:
+        for label, draws in _cells(quantity.name, posterior[quantity.name]):
+            yield label, with_unit(plus_minus(float(draws.mean()), float(draws.std(ddof=1))), quantity.unit)
+
+
+def _cells(name: str, draws: xr.DataArray) -> Iterator[tuple[str, xr.DataArray]]:
+    """Split a variable into its scalars, each with its label, e.g. ``s_y[rainy]``."""
+    own = [dimension for dimension in draws.dims if dimension not in ("chain", "draw")]
+    if not own:
+        yield name, draws
+        return
+    for cell, scalar in draws.stack(cell=own).groupby("cell"):
+        yield f"{name}[{','.join(map(str, cell if isinstance(cell, tuple) else (cell,)))}]", scalar
+
+
+def _verdict(verdict: Verdict) -> tuple[str, str, str]:
+    outcome = {True: "passed", False: "FAILED", None: "not checked"}[verdict.passed]
+    number = "-" if verdict.value is None else significant(verdict.value, 4)
+    side = "at most" if verdict.comparison == "<=" else "at least"
+    return outcome, verdict.name, f"{number} (limit: {side} {verdict.threshold:g})"
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
+    return [f"  {line.rstrip().replace(NO_BREAK, ' ')}" for line in lines]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    cells = ("".join(f"<td style='text-align:left'>{escape(text)}</td>" for text in row) for row in rows)
+    return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
