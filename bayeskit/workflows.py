@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -142,6 +143,7 @@ def fit(
         seed=seed,
     )
     started = datetime.now(UTC).isoformat(timespec="seconds")
+    clock = time.perf_counter()
     draws = fit_stan(model, task.config, seed=seed, output_dir=output_dir)
     provenance = Provenance(
         model=task.name,
@@ -153,7 +155,7 @@ def fit(
         card=model.card(),
         versions={**versions(), "stan": str(draws.engine["stan"])},
         hardware=hardware(),
-        timings=draws.timings,
+        timings={**draws.timings, "wall": time.perf_counter() - clock},
         command=command_line(task),
         script=script(task, Path("reports/run")),
         started=started,

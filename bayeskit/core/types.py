@@ -34,7 +34,7 @@ class Draws:
     sample_stats
         Name of a sampler statistic (ArviZ's names) to its values, ``n_chains x n_draws``.
     timings
-        Seconds by phase, at least ``compile``, ``warmup`` and ``sampling``.
+        Seconds by phase, at least ``compile``, and ``warmup`` and ``sampling`` summed over the chains.
     engine
         What the engine says of itself: versions, limits such as ``max_treedepth``.
     """

@@ -50,7 +50,7 @@ def complete(reading: Reading, place: Place) -> Series:
     added = np.delete(dates, where)
     check_series(temperature, title, place, reading.dropped)
 
-    notes = (*reading.notes, *_notes(reading, columns, added))
+    notes = (_how_it_was_read(reading), *reading.notes, *_notes(reading, columns, added))
     precipitation = columns.get("precipitation")
     return Series(dates, temperature, precipitation, _describe(reading, dates, temperature), notes)
 
@@ -92,12 +92,14 @@ def _notes_on_extremes(reading: Reading, highest: Values, lowest: Values) -> lis
 
 
 def _describe(reading: Reading, dates: Days, temperature: Values) -> str:
+    n_missing = int(np.isnan(temperature).sum())
+    where = f" at {reading.station}" if reading.station else ""
+    gaps = f"{n_missing:,} without temperature" if n_missing else "every one with its temperature"
+    return f"{counted(len(dates), 'day')}{where}, {dates[0]} to {dates[-1]}, {gaps}"
+
+
+def _how_it_was_read(reading: Reading) -> str:
     names = {name: quote(title) for name, title in reading.names.items()}
     mean = names.get("temperature") or f"the mean of {names['temp_max']} and {names['temp_min']}"
     rain = f"precipitation (mm) is {names['precipitation']}" if "precipitation" in names else "no precipitation"
-    n_missing = int(np.isnan(temperature).sum())
-    where = f" at {reading.station}" if reading.station else ""
-    return (
-        f"{reading.layout}, {counted(len(reading.days), 'row')}{where}, {dates[0]} to {dates[-1]} "
-        f"({counted(len(dates), 'day')}, {n_missing:,} without temperature); temperature (°C) is {mean}, {rain}"
-    )
+    return f"{reading.layout}, {counted(len(reading.days), 'row')}; temperature (°C) is {mean}, {rain}"

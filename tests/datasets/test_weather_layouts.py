@@ -202,13 +202,15 @@ def test_the_shipped_series():
     frame = pd.read_csv(SEATTLE)
     assert weather.n_days == 1461
     assert weather.observed.all()
-    assert weather.source.notes == ()
+    assert weather.source.notes == (
+        "CSV in UTF-8, 1,461 rows; temperature (°C) is the mean of 'temp_max' and 'temp_min', "
+        "precipitation (mm) is 'precipitation'",
+    )
     assert weather.source.path == str(SEATTLE)
     assert weather.source.sha256 == hashlib.sha256(SEATTLE.read_bytes()).hexdigest()
     np.testing.assert_array_equal(weather.temperature, (frame["temp_max"] + frame["temp_min"]) / 2)
     np.testing.assert_array_equal(weather.precipitation, frame["precipitation"])
     assert repr(weather) == "WeatherData(1,461 days, 2012-01-01 to 2015-12-31, 0 missing, with precipitation)"
-    assert "the mean of 'temp_max' and 'temp_min'" in weather.source.description
 
 
 def save(tmp_path, text, encoding="utf-8", name="file.csv"):
@@ -222,7 +224,7 @@ def test_jma_by_hand(tmp_path, jma_sample):
     assert weather.station == "架空"
     np.testing.assert_array_equal(weather.temperature, [10, 10.5, np.nan, *(11.5 + 0.5 * i for i in range(9))])
     np.testing.assert_array_equal(weather.precipitation, [0, 0.5, 12, 0, *[0] * 8])
-    credit, dropped, nearly = weather.source.notes
+    _, credit, dropped, nearly = weather.source.notes
     assert credit == "Source: Japan Meteorological Agency website"
     assert dropped == "of '平均気温(℃)', 1 value of low quality (4 or below, or none) taken as missing: 2021-03-03"
     assert nearly == "of '平均気温(℃)', 1 value from nearly complete data (quality 5) used: 2021-03-02"
@@ -290,18 +292,18 @@ def test_gaps_and_disorder_are_noted(tmp_path):
     weather = load_weather(save(tmp_path, text))
     assert weather.n_days == 14
     assert np.flatnonzero(~weather.observed).tolist() == [3, 4, 5]
-    assert weather.source.notes == (
+    assert weather.source.notes[1:] == (
         "the rows were not in the order of their dates and have been sorted",
         "3 days missing from the calendar were added as missing: 2020-01-04, 2020-01-05 and 2020-01-06",
     )
-    assert "11 rows, 2020-01-01 to 2020-01-14 (14 days, 3 without temperature)" in weather.source.description
+    assert "14 days, 2020-01-01 to 2020-01-14, 3 without temperature" in weather.source.description
     assert weather.precipitation is None
 
 
 def test_a_long_list_of_gaps_is_cut(tmp_path):
     lines = rows(range(40))
     weather = load_weather(save(tmp_path, "\n".join(["date,temperature", *lines[:12], *lines[38:]])))
-    assert weather.source.notes[0].endswith("2020-01-13, 2020-01-14, 2020-01-15 and 23 more")
+    assert weather.source.notes[1].endswith("2020-01-13, 2020-01-14, 2020-01-15 and 23 more")
 
 
 def test_extremes_that_are_half_there_or_crossed_are_noted(tmp_path):
@@ -310,7 +312,7 @@ def test_extremes_that_are_half_there_or_crossed_are_noted(tmp_path):
     )
     weather = load_weather(save(tmp_path, text))
     assert np.isnan(weather.temperature[11])
-    assert [note.split(" (")[0] for note in weather.source.notes] == [
+    assert [note.split(" (")[0] for note in weather.source.notes[1:]] == [
         "only one of 'temp_max' and 'temp_min' is there on 1 day, taken as missing",
         "the minimum is above the maximum on 1 day",
     ]
@@ -339,7 +341,7 @@ def test_an_empty_precipitation_column_is_noted(tmp_path):
         save(tmp_path, "\n".join(["date,temperature,precipitation", *rows([f"{i}," for i in range(11)])]))
     )
     assert np.isnan(weather.precipitation).all()
-    assert weather.source.notes == ("column 'precipitation' holds no values",)
+    assert weather.source.notes[1:] == ("column 'precipitation' holds no values",)
 
 
 def test_parquet_is_known_by_its_content(tmp_path):
@@ -347,4 +349,4 @@ def test_parquet_is_known_by_its_content(tmp_path):
     pd.DataFrame({"date": pd.date_range("2020-01-01", periods=11), "temperature": range(11)}).to_parquet(buffer)
     path = tmp_path / "no-suffix"
     path.write_bytes(buffer.getvalue())
-    assert load_weather(str(path)).source.description.startswith("Parquet, 11 rows")
+    assert load_weather(str(path)).source.notes[0].startswith("Parquet, 11 rows")
