@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from bayeskit.tasks import Task
 
 app = typer.Typer(
     name="bayeskit",
@@ -25,11 +29,19 @@ app.add_typer(stan_app, name="stan")
 
 EXIT_VERDICT_FAILED = 3
 
+
+def _expanded(path: Path | None) -> Path | None:
+    """``--out=~/x`` reaches us as it is."""
+    return path.expanduser() if path else path
+
+
 # Options that every model shares.
 Engine = Annotated[str, typer.Option(help="What draws from the posterior.")]
 Chains = Annotated[int, typer.Option(help="Number of chains.")]
 Warmup = Annotated[int, typer.Option(help="Iterations of each chain for adaptation.")]
 NDraws = Annotated[int, typer.Option("--draws", help="Draws of each chain after it.")]
+AdaptDelta = Annotated[float, typer.Option(help="Target acceptance rate; nearer to 1 means smaller steps.")]
+MaxTreedepth = Annotated[int, typer.Option(help="A trajectory has at most 2 to this power steps.")]
 Seed = Annotated[int, typer.Option(help="The same seed, machine and versions give the same numbers.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Priors = Annotated[
@@ -38,7 +50,7 @@ Priors = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help=f"Exit with {EXIT_VERDICT_FAILED} where a check fails.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output folder that exists.")]
-Out = Annotated[Path | None, typer.Option(help="Run folder; reports/MODEL-… unless given.")]
+Out = Annotated[Path | None, typer.Option(callback=_expanded, help="Run folder; reports/MODEL-… unless given.")]
 
 # The weather models' own.
 WeatherFile = Annotated[
@@ -81,6 +93,8 @@ def fit_weather(
     chains: Chains = 4,
     warmup: Warmup = 1000,
     draws: NDraws = 1000,
+    adapt_delta: AdaptDelta = 0.8,
+    max_treedepth: MaxTreedepth = 10,
     seed: Seed = 1,
     device: Device = "auto",
     strict: Strict = False,
@@ -89,25 +103,11 @@ def fit_weather(
 ) -> None:
     """Daily temperature: a hidden level (or trend) plus noise, by NUTS in Stan."""
     from bayeskit import workflows
-    from bayeskit.inference.stan import StanConfig
 
-    target = out or _default_out("weather", model, data)
-    assessment = workflows.fit_to_folder(
-        workflows.Task(
-            name="weather",
-            data=data,
-            load_options={"station": station},
-            options=_weather_options(model, form, rain, rain_threshold, prior),
-            engine=engine,
-            config=StanConfig(chains=chains, warmup=warmup, draws=draws),
-            seed=seed,
-            device=device,
-        ),
-        target,
-        overwrite=overwrite,
-        notify=_say,
-    )
-    _say_verdicts(assessment)
+    task = _weather_task(locals())
+    target = out or _default_out(task)
+    assessment = workflows.fit_to_folder(task, target, overwrite=overwrite, notify=_say)
+    _say(repr(assessment))
     typer.echo(str(target / "report.html"))
     if strict and not assessment.passed:
         raise typer.Exit(EXIT_VERDICT_FAILED)
@@ -126,28 +126,24 @@ def script_weather(
     chains: Chains = 4,
     warmup: Warmup = 1000,
     draws: NDraws = 1000,
+    adapt_delta: AdaptDelta = 0.8,
+    max_treedepth: MaxTreedepth = 10,
     seed: Seed = 1,
+    device: Device = "auto",
+    strict: Strict = False,
+    overwrite: Annotated[
+        bool, typer.Option(help="Whether the script may replace an earlier run; yes, as it is there to be run again.")
+    ] = True,
     out: Out = None,
 ) -> None:
     """Print the script for the weather models; save it, edit it, run it."""
-    from bayeskit import workflows
-    from bayeskit.inference.stan import StanConfig
-
-    task = workflows.Task(
-        name="weather",
-        data=data,
-        load_options={"station": station},
-        options=_weather_options(model, form, rain, rain_threshold, prior),
-        engine=engine,
-        config=StanConfig(chains=chains, warmup=warmup, draws=draws),
-        seed=seed,
-    )
-    typer.echo(workflows.script(task, out or _default_out("weather", model, data)), nl=False)
+    task = _weather_task(locals())
+    typer.echo(task.script(out or _default_out(task), overwrite=overwrite, strict=strict), nl=False)
 
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(callback=_expanded, help="Folder of a finished run.")],
 ) -> None:
     """Make a finished run's report anew."""
     from bayeskit import workflows
@@ -156,7 +152,9 @@ def report(
 
 
 @app.command()
-def demo(out: Annotated[Path, typer.Option(help="Where to put it.")] = Path("reports/demo")) -> None:
+def demo(
+    out: Annotated[Path, typer.Option(callback=_expanded, help="Where to put it.")] = Path("reports/demo"),
+) -> None:
     """Run every model on shipped data; write an index over the reports."""
     from bayeskit import workflows
 
@@ -218,7 +216,7 @@ def main() -> None:
             raise
         _fail(str(error) or type(error).__name__, getattr(error, "exit_status", 1), unexpected=_is_bug(error))
     if status in (128 + signal.SIGINT, 128 + signal.SIGTERM):
-        _fail("interrupted; nothing was kept", status)
+        _fail("interrupted; an unfinished run is not kept", status)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -233,24 +231,29 @@ def _fail(message: str, status: int, *, unexpected: bool = False) -> None:
     sys.exit(status)
 
 
-def _weather_options(
-    model: str, form: str, rain: str, rain_threshold: float, prior: list[str] | None
-) -> dict[str, Any]:
-    return {"model": model, "form": form, "rain": rain, "rain_threshold": rain_threshold, "prior": prior or []}
+def _weather_task(given: Mapping[str, Any]) -> Task:
+    """Sort the options of the weather commands."""
+    from bayeskit.inference.stan import StanConfig
+    from bayeskit.tasks import Task
+
+    def take(*names: str) -> dict[str, Any]:
+        return {name: given[name] for name in names}
+
+    return Task(
+        name="weather",
+        load_options=take("station"),
+        options={**take("model", "form", "rain", "rain_threshold"), "prior": given["prior"] or []},
+        config=StanConfig(**take("chains", "warmup", "draws", "adapt_delta", "max_treedepth")),
+        **take("data", "engine", "seed", "device"),
+    )
 
 
-def _default_out(name: str, variant: str, data: str) -> Path:
-    return Path("reports") / f"{name}-{variant}-{Path(data).stem}"
+def _default_out(task: Task) -> Path:
+    return Path("reports") / f"{task.name}-{task.options['model']}-{Path(task.data).stem}"
 
 
 def _say(message: str) -> None:
     typer.echo(message, err=True)
-
-
-def _say_verdicts(assessment: Any) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(repr(assessment), highlight=False, markup=False)
 
 
 def _table(rows: dict[str, str]) -> None:

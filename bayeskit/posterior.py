@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,11 @@ class Describes(Protocol):
     @property
     def dims(self) -> Mapping[str, list[str]]:
         """Dimensions by variable, but for chain and draw."""
+        ...
+
+    @property
+    def states(self) -> Container[str]:
+        """Names of the hidden states, whose prior draws nobody looks at."""
         ...
 
     def groups(self, values: Mapping[str, NDArray[Any]]) -> Mapping[str, Mapping[str, NDArray[Any]]]:
@@ -67,8 +72,7 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     groups["sample_stats"] = draws.sample_stats
     # A stream of its own, so that the prior's draws do not change with the engine.
     parameters, simulated = model.draw_prior(n_prior, np.random.default_rng([seed, 1]))
-    scalars = {name: value for name, value in parameters.items() if "date" not in model.dims.get(name, [])}
-    groups["prior"] = {name: value[None] for name, value in scalars.items()}
+    groups["prior"] = {name: value[None] for name, value in parameters.items() if name not in model.states}
     groups["observed_data"] = model.observations()
     groups["prior_predictive"] = dict.fromkeys(groups["observed_data"], simulated[None])
     if constants := model.constants():

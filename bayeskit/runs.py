@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayeskit.core.errors import ConfigError, DataError
+from bayeskit.core.paths import cache_folder
 from bayeskit.core.priors import Prior
 from bayeskit.core.types import Assessment, Fit, ModelCard, Provenance, Quantity, Series, Source, Verdict
 
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
-_OWNER = "writer.pid"
+_MARK = "unfinished"  # stands in a partial folder, so that nobody else's is ever removed
+_FILES = {"run.json", "posterior.nc", "summary.csv", "report.html"}
 
 
 @contextmanager
@@ -37,21 +41,34 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises
     ------
     ConfigError
-        If ``OUT`` exists and ``overwrite`` is not given, or holds something that is no run; if another process is
+        If ``OUT`` exists and ``overwrite`` is not given, or holds anything that no run writes; if another process is
         writing it; if the place cannot be written or is full.
     """
+    from filelock import FileLock, Timeout
+
     out = out.expanduser().resolve()
-    _check_target(out, overwrite)
     partial = out.with_name(out.name + ".partial")
-    with _readable_disk_errors(out):
-        _claim(partial, out)
-        try:
-            yield partial
-            (partial / _OWNER).unlink()
-            _replace(partial, out)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+    _check_target(out, overwrite)
+    lock = FileLock(_lock_file(out))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ConfigError(f"another process is writing to {out}; wait for it to end, or choose another --out") from None
+    try:
+        with _readable_disk_errors(out):
+            _clear(partial)
+            partial.mkdir(parents=True)
+            try:
+                (partial / _MARK).touch()
+                yield partial
+                (partial / _MARK).unlink()
+                _check_target(out, overwrite)
+                _replace(partial, out)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -65,13 +82,11 @@ def scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def save(fit: Fit, assessment: Assessment, report: str, folder: Path) -> None:
-    """Write a run's four files into an existing folder, ``run.json`` last."""
-    with _readable_disk_errors(folder):
-        fit.posterior.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
-        assessment.summary.to_csv(folder / "summary.csv", index_label="quantity", encoding="utf-8")
-        write_text(folder / "report.html", report)
-        write_text(folder / "run.json", json.dumps(_record(fit, assessment), indent=2, ensure_ascii=False))
+def save(fit: Fit, assessment: Assessment, folder: Path) -> None:
+    """Write a run's numbers into an existing folder: posterior, summary and, last, ``run.json``."""
+    fit.posterior.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
+    assessment.summary.to_csv(folder / "summary.csv", index_label="quantity", encoding="utf-8")
+    write_text(folder / "run.json", json.dumps(_record(fit, assessment), indent=2, ensure_ascii=False))
 
 
 def load(folder: Path) -> tuple[Fit, Assessment]:
@@ -89,13 +104,16 @@ def load(folder: Path) -> tuple[Fit, Assessment]:
     for name in ("posterior.nc", "summary.csv"):
         if not (folder / name).is_file():
             raise DataError(f"{folder}: {name} is missing; the folder is no finished run, fit again")
-    with xr.open_datatree(folder / "posterior.nc", engine="h5netcdf") as tree:
-        posterior = tree.load()
-    summary: pd.DataFrame = pd.read_csv(folder / "summary.csv", index_col="quantity")
-    fields = {name: record[name] for name in _PLAIN}
-    provenance = Provenance(**fields, data=_source(record["data"]), card=_card(record["card"]))
-    verdicts = tuple(Verdict(**verdict) for verdict in record["verdicts"])
-    return Fit(posterior, provenance), Assessment(verdicts, summary, record["metrics"])
+    try:
+        with xr.open_datatree(folder / "posterior.nc", engine="h5netcdf") as tree:
+            posterior = tree.load()
+        summary: pd.DataFrame = pd.read_csv(folder / "summary.csv", index_col="quantity")
+        fields = {name: record[name] for name in _PLAIN}
+        provenance = Provenance(**fields, data=_source(record["data"]), card=_card(record["card"]))
+        verdicts = tuple(Verdict(**verdict) for verdict in record["verdicts"])
+        return Fit(posterior, provenance), Assessment(verdicts, summary, record["metrics"])
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise DataError(f"{folder}: the run is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -107,10 +125,10 @@ def read_record(folder: Path) -> dict[str, Any]:
         If it is missing, damaged or of another schema.
     """
     try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        record: dict[str, Any] = dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise DataError(f"{folder}: there is no run.json; give the folder of a finished run") from None
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise DataError(f"{folder}/run.json cannot be read ({error}); fit again") from None
     if record.get("schema_version") != SCHEMA_VERSION:
         raise DataError(
@@ -200,59 +218,65 @@ def _check_target(out: Path, overwrite: bool) -> None:
         raise ConfigError(f"output {out} is a file; give --out a folder")
     if not overwrite:
         raise ConfigError(f"output folder {out} exists; choose another --out, or give --overwrite to replace it")
-    if any(out.iterdir()) and not (out / "run.json").is_file():
-        raise ConfigError(
-            f"output folder {out} holds something that is no run; it is not replaced, choose another --out"
-        )
+    foreign = sorted({path.name for path in out.iterdir()} - _FILES)
+    if foreign or Path.cwd().is_relative_to(out):
+        holds = f"holds {foreign[0]}, which no run writes" if foreign else "is the folder that you are in"
+        raise ConfigError(f"output folder {out} {holds}; it is not replaced, choose another --out")
 
 
-def _claim(partial: Path, out: Path) -> None:
-    """Make the partial folder ours; remove one whose writer is dead."""
-    import psutil
+def _lock_file(out: Path) -> Path:
+    """Return a lock in the cache folder, so that nothing is left beside the user's files; it ends with its process."""
+    folder = cache_folder() / "locks"
+    with _readable_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{hashlib.sha256(os.fsencode(out)).hexdigest()[:32]}.lock"
 
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        partial.mkdir()
-    except FileExistsError:
-        try:
-            writer = int((partial / _OWNER).read_text())
-        except (OSError, ValueError):
-            writer = -1
-        if writer > 0 and psutil.pid_exists(writer):
-            raise ConfigError(
-                f"process {writer} is writing to {out}; wait for it to end, or choose another --out"
-            ) from None
-        shutil.rmtree(partial)
-        partial.mkdir()
-    (partial / _OWNER).write_text(str(os.getpid()))
+
+def _clear(partial: Path) -> None:
+    """Remove what a killed run left, and nothing else."""
+    if not partial.exists():
+        return
+    if any(partial.iterdir()) and not (partial / _MARK).exists():
+        raise ConfigError(f"{partial} is in the way and is no unfinished run; move it, or choose another --out")
+    shutil.rmtree(partial)
 
 
 def _replace(partial: Path, out: Path) -> None:
+    """Put the new run in the old one's place; an interruption leaves one of the two there."""
     if not out.exists():
         partial.rename(out)
         return
-    old = out.with_name(out.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    out.rename(old)
-    partial.rename(out)
-    shutil.rmtree(old)
+    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    old = aside / out.name
+    try:
+        out.rename(old)
+        partial.rename(out)
+    except BaseException:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
 def _readable_disk_errors(place: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one line."""
+    """Turn what the disk refuses about a place into one line; other failures pass through as they are."""
     try:
         yield
     except OSError as error:
-        reasons = {
-            errno.ENOSPC: "the disk is full; free some space, or choose another --out",
-            errno.EDQUOT: "the disk quota is used up; free some space, or choose another --out",
-            errno.EROFS: "the disk is read-only; choose another --out",
-            errno.EACCES: "permission denied; choose another --out",
-            errno.ENOTDIR: "a part of the path is a file; choose another --out",
-            errno.EEXIST: "a part of the path is a file; choose another --out",
-            errno.ENOENT: "the place takes no folders; choose another --out",
-        }
-        if error.errno not in reasons:
+        ours = error.filename is None or Path(os.fsdecode(error.filename)).is_relative_to(place.parent)
+        if error.errno not in _REFUSALS or not ours:
             raise
-        raise ConfigError(f"cannot write to {place}: {reasons[error.errno]}") from error
+        raise ConfigError(f"cannot write to {place}: {_REFUSALS[error.errno]}") from error
+
+
+_REFUSALS = {
+    errno.ENOSPC: "the disk is full; free some space, or choose another place",
+    errno.EDQUOT: "the disk quota is used up; free some space, or choose another place",
+    errno.EROFS: "the disk is read-only; choose another place",
+    errno.EACCES: "permission denied; choose another place",
+    errno.ENOTDIR: "a part of the path is a file; choose another place",
+    errno.EEXIST: "a part of the path is a file; choose another place",
+    errno.ENOENT: "it takes no folders; choose another place",
+}

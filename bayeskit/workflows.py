@@ -1,101 +1,26 @@
-"""Load, fit, assess, report: the steps put together, and the tables of models and engines."""
+"""Load, fit, assess, report: the steps put together."""
 
 from __future__ import annotations
 
-import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from bayeskit import runs
-from bayeskit.core.errors import ConfigError
+from bayeskit.core.errors import ConfigError, ReportError
 from bayeskit.core.paths import resource
 from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Assessment, Fit, Provenance
-from bayeskit.datasets.weather import load_weather
 from bayeskit.diagnostics.convergence import assess_convergence
 from bayeskit.inference.stan import StanConfig, fit_stan
-from bayeskit.models.weather import WeatherModel, weather
+from bayeskit.models.weather import WeatherModel
 from bayeskit.posterior import to_datatree
+from bayeskit.tasks import MODELS, Task
 from bayeskit.toolchain import compile_program, describe, ensure_home
 
 Notify = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class ModelEntry:
-    """One row of the table of models.
-
-    Parameters
-    ----------
-    loader, builder
-        Names in the public API: what reads the file, and what makes a model of the data.
-    engines
-        What can fit it, the default first.
-    demo
-        Data file in ``data/`` and options, one row a demonstration.
-    """
-
-    loader: str
-    builder: str
-    engines: tuple[str, ...]
-    demo: tuple[tuple[str, Mapping[str, Any]], ...]
-
-
-MODELS = {
-    "weather": ModelEntry(
-        loader="load_weather",
-        builder="weather",
-        engines=("stan",),
-        demo=(
-            ("seattle-weather.csv", {"model": "level"}),
-            ("seattle-weather.csv", {"model": "trend", "rain": "noise"}),
-        ),
-    )
-}
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a run was asked for; the command, the script and ``run.json`` all follow from it.
-
-    Parameters
-    ----------
-    name
-        A key of ``MODELS``.
-    data
-        Path of the file.
-    options
-        The model's own options.
-    load_options
-        The loader's own options.
-    engine, config, seed, device
-        What draws, and how.
-    """
-
-    name: str
-    data: str
-    options: Mapping[str, Any]
-    load_options: Mapping[str, Any] = field(default_factory=dict)
-    engine: str = "stan"
-    config: StanConfig = field(default_factory=StanConfig)
-    seed: int = 1
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        engines = MODELS[self.name].engines
-        if self.engine not in engines:
-            raise ConfigError(f"engine '{self.engine}' cannot fit {self.name}; choose from {', '.join(engines)}")
-        if not 0 <= self.seed < 2**32:
-            raise ConfigError(f"seed must lie between 0 and {2**32 - 1}, got {self.seed}")
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise ConfigError(f"device '{self.device}' is unknown; choose from auto, cpu, cuda")
-        if self.device == "cuda" and self.engine == "stan":
-            raise ConfigError("engine stan runs on the CPU; leave --device out, or give --device cpu")
 
 
 def fit(
@@ -142,29 +67,36 @@ def fit(
         config=config or StanConfig(),
         seed=seed,
     )
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    clock = time.perf_counter()
+    started, clock = datetime.now(UTC), time.perf_counter()
     draws = fit_stan(model, task.config, seed=seed, output_dir=output_dir)
     provenance = Provenance(
         model=task.name,
         engine=task.engine,
         kind=draws.kind,
-        config={**task.options, **task.config.model_dump()},
+        config={**task.options, **task.config.model_dump(), "device": "cpu"},
         seed=task.seed,
         data=model.data.source,
         card=model.card(),
         versions={**versions(), "stan": str(draws.engine["stan"])},
         hardware=hardware(),
         timings={**draws.timings, "wall": time.perf_counter() - clock},
-        command=command_line(task),
-        script=script(task, Path("reports/run")),
-        started=started,
+        command=task.command(),
+        script=task.script(Path("reports/run")),
+        started=started.isoformat(timespec="seconds"),
     )
     return Fit(to_datatree(draws, model, seed=seed), provenance)
 
 
 def assess(fit: Fit) -> Assessment:
-    """Assess a fit: a table of verdicts, each with its number, its threshold and a remedy."""
+    """Assess a fit: a table of verdicts, each with its number, its threshold and a remedy.
+
+    Raises
+    ------
+    ConfigError
+        If no diagnostics are known for draws of its kind.
+    """
+    if fit.provenance.kind != "mcmc":
+        raise ConfigError(f"there are no diagnostics for draws of kind '{fit.provenance.kind}' yet")
     return assess_convergence(fit)
 
 
@@ -172,8 +104,9 @@ def report(fit: Fit, assessment: Assessment, path: str | Path) -> Path:
     """Write the report, one self-contained HTML file, to ``path``."""
     from bayeskit.reporting import render
 
-    runs.write_text(Path(path), render(fit, assessment))
-    return Path(path)
+    path = Path(path).expanduser()
+    runs.write_text(path, render(fit, assessment))
+    return path
 
 
 def save_run(fit: Fit, assessment: Assessment, out: str | Path, *, overwrite: bool = False) -> Path:
@@ -183,17 +116,19 @@ def save_run(fit: Fit, assessment: Assessment, out: str | Path, *, overwrite: bo
     ------
     ConfigError
         If the folder exists and ``overwrite`` is not given, or cannot be written.
+    ReportError
+        If the report cannot be made; the numbers are written all the same.
     """
-    from bayeskit.reporting import render
-
-    with runs.new_folder(Path(out), overwrite=overwrite) as partial:
-        runs.save(fit, assessment, render(fit, assessment), partial)
-    return Path(out)
+    out = Path(out).expanduser()
+    with runs.new_folder(out, overwrite=overwrite) as partial:
+        problem = _write(fit, assessment, partial)
+    _tell(problem, out)
+    return out
 
 
 def load_run(folder: str | Path) -> tuple[Fit, Assessment]:
     """Read a finished run folder back: its fit and its assessment."""
-    return runs.load(Path(folder))
+    return runs.load(Path(folder).expanduser())
 
 
 def report_again(folder: Path) -> Path:
@@ -203,16 +138,15 @@ def report_again(folder: Path) -> Path:
 
 def fit_to_folder(task: Task, out: Path, *, overwrite: bool, notify: Notify) -> Assessment:
     """Do what ``bayeskit fit`` does: from a file to a run folder. ``notify`` hears of each step."""
-    from bayeskit.reporting import render
-
-    model = weather(load_weather(task.data, **task.load_options), **task.options)
+    model = task.build()
     notify(model.data.source.description)
     with runs.new_folder(out, overwrite=overwrite) as partial:
         with runs.scratch(partial) as chains:
             fitted = fit(model, engine=task.engine, config=task.config, seed=task.seed, output_dir=chains)
         notify("assessing the draws and writing the report")
         assessment = assess(fitted)
-        runs.save(fitted, assessment, render(fitted, assessment), partial)
+        problem = _write(fitted, assessment, partial)
+    _tell(problem, out)
     return assessment
 
 
@@ -237,55 +171,6 @@ def demo(out: Path, notify: Notify) -> Path:
     return index
 
 
-def command_line(task: Task) -> str:
-    """Return the command that does the same; options at their defaults are left out, but for the seed."""
-    defaults = {"model": "level", "form": "marginal", "rain": "ignore", "rain_threshold": 0.0, "engine": "stan"}
-    defaults |= {"station": None, **StanConfig().model_dump()}
-    given = {**task.options, **task.load_options, "engine": task.engine, **task.config.model_dump(), "seed": task.seed}
-    words = ["bayeskit", "fit", task.name, task.data]
-    for option, value in given.items():
-        if option in defaults and defaults[option] == value:
-            continue
-        for single in value if isinstance(value, list | tuple) else [value]:
-            words += [f"--{option.replace('_', '-')}", str(single)]
-    return shlex.join(words)
-
-
-def script(task: Task, out: Path) -> str:
-    """Return the Python script that does exactly what the command does, commented, to start from."""
-    entry = MODELS[task.name]
-    load = "".join(f", {option}={value!r}" for option, value in task.load_options.items() if value is not None)
-    options = "".join(f"    {option}={value!r},\n" for option, value in task.options.items())
-    config = ", ".join(f"{option}={value!r}" for option, value in task.config.model_dump().items())
-    return f"""# The same as: {command_line(task)} --out {shlex.quote(str(out))}
-
-import bayeskit as bk
-
-# Read and check the file; print(data) shows what was found.
-data = bk.{entry.loader}({task.data!r}{load})
-
-# The model: its structure and its priors; print(model.priors) shows the scales that were computed from the data.
-model = bk.{entry.builder}(
-    data,
-{options})
-
-# Draw from the posterior; fit.posterior is an xarray DataTree, ready for ArviZ.
-fit = bk.fit(
-    model,
-    engine={task.engine!r},
-    config=bk.{type(task.config).__name__}({config}),
-    seed={task.seed},
-)
-
-# Is it to be believed? Each check has a number, a limit and a remedy.
-assessment = bk.assess(fit)
-print(assessment)
-
-# Keep everything: run.json, posterior.nc, summary.csv and report.html.
-bk.save_run(fit, assessment, {str(out)!r})
-"""
-
-
 def diagnosis() -> dict[str, str]:
     """Return what ``bayeskit doctor`` says, by topic: versions, machine, GPU, Stan."""
     import torch
@@ -294,10 +179,27 @@ def diagnosis() -> dict[str, str]:
     return {**versions(), **hardware(), "gpu": gpu, **describe()}
 
 
+def _write(fit: Fit, assessment: Assessment, folder: Path) -> Exception | None:
+    """Write the numbers, then the report; what goes wrong with the latter must not lose the former."""
+    runs.save(fit, assessment, folder)
+    try:
+        report(fit, assessment, folder / "report.html")
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as problem:
+        return problem
+    return None
+
+
+def _tell(problem: Exception | None, out: Path) -> None:
+    if problem is not None:
+        raise ReportError(
+            f"the numbers are in {out}, the report could not be made ({problem}); 'bayeskit report {out}' tries again"
+        ) from problem
+
+
 def _compile_side_by_side(tasks: Sequence[Task], notify: Notify) -> None:
     """Each compilation takes one core."""
     home = ensure_home()
-    programs = {weather(load_weather(task.data), **task.options).program for task in tasks}
+    programs = {task.build().program for task in tasks}
     notify("compiling the Stan programs, unless this was done before")
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(lambda program: compile_program(resource("stan", program), home, (resource("stan"),)), programs))

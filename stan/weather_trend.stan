@@ -39,7 +39,7 @@ model {
   }
 }
 generated quantities {
-  real signal_share = square(s_mu) / (square(s_mu) + sum(square(s_y)));
+  vector[S] signal_share = square(s_mu) / (square(s_mu) + square(s_y));
   vector[T] mu;
   vector[T] slope;
   vector[N] log_lik; // of each observation given those before it

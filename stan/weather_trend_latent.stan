@@ -34,7 +34,7 @@ model {
   y ~ normal(mu[day], s_y[noise[day]]);
 }
 generated quantities {
-  real signal_share = square(s_mu) / (square(s_mu) + sum(square(s_y)));
+  vector[S] signal_share = square(s_mu) / (square(s_mu) + square(s_y));
   vector[T] slope;
   vector[N] log_lik; // of each observation given those before it
   vector[N] y_rep; // drawn given the observations before it

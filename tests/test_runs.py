@@ -51,32 +51,99 @@ def test_failed_overwrite_keeps_the_old_run(tmp_path):
     assert (out / "run.json").read_text() == "old"
 
 
-def test_overwrite_spares_what_is_no_run(tmp_path):
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+@pytest.mark.parametrize("beside", [[], ["run.json"]])
+def test_overwrite_spares_what_no_run_writes(tmp_path, beside):
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    for name in ["chapter.txt", *beside]:
+        (thesis / name).write_text("years of work")
     with (
-        pytest.raises(ConfigError, match="holds something that is no run"),
-        runs.new_folder(tmp_path / "thesis", overwrite=True),
+        pytest.raises(ConfigError, match=r"holds chapter\.txt, which no run writes"),
+        runs.new_folder(thesis, overwrite=True),
     ):
         pass
-    assert (tmp_path / "thesis" / "chapter.txt").exists()
+    assert (thesis / "chapter.txt").exists()
+
+
+def test_overwrite_spares_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    with pytest.raises(ConfigError, match="is the folder that you are in"), runs.new_folder(Path(), overwrite=True):
+        pass
+
+
+def test_neighbours_of_like_names_are_spared(tmp_path):
+    for _ in range(2):
+        with runs.new_folder(tmp_path / "run", overwrite=True) as partial:
+            (partial / "run.json").write_text("{}")
+    (tmp_path / "run.old").mkdir()
+    (tmp_path / "run.old" / "keep.txt").write_text("x")
+    with runs.new_folder(tmp_path / "run", overwrite=True):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.old"]
+    assert (tmp_path / "run.old" / "keep.txt").exists()
+
+
+def test_what_appears_meanwhile_is_spared(tmp_path):
+    def work():
+        with runs.new_folder(tmp_path / "run"):
+            (tmp_path / "run").mkdir()
+            (tmp_path / "run" / "thesis.txt").write_text("x")
+
+    with pytest.raises(ConfigError, match="exists"):
+        work()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (tmp_path / "run" / "thesis.txt").exists()
+
+
+def test_interrupted_swap_puts_the_old_run_back(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with runs.new_folder(out) as partial:
+        (partial / "run.json").write_text("old")
+    rename = Path.rename
+
+    def interrupted(path, target):
+        if path.name == "run.partial":
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    def work():
+        with runs.new_folder(out, overwrite=True):
+            monkeypatch.setattr(Path, "rename", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert (out / "run.json").read_text() == "old"
 
 
 def test_what_a_killed_run_left_is_replaced(tmp_path):
-    partial = tmp_path / "run.partial"
-    partial.mkdir()
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    (partial / "writer.pid").write_text(dead.stdout.decode())
+    program = f"""
+import os, pathlib
+from bayeskit import runs
+with runs.new_folder(pathlib.Path({str(tmp_path / "run")!r})) as partial:
     (partial / "debris").write_text("x")
+    os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
+    assert (tmp_path / "run.partial" / "debris").exists()
     with runs.new_folder(tmp_path / "run"):
         pass
     assert list((tmp_path / "run").iterdir()) == []
 
 
+def test_a_partial_folder_of_somebody_else_is_spared(tmp_path):
+    (tmp_path / "run.partial").mkdir()
+    (tmp_path / "run.partial" / "keep.txt").write_text("x")
+    with pytest.raises(ConfigError, match="is in the way and is no unfinished run"), runs.new_folder(tmp_path / "run"):
+        pass
+    assert (tmp_path / "run.partial" / "keep.txt").exists()
+
+
 def test_a_run_that_is_being_written_is_left_alone(tmp_path):
     with runs.new_folder(tmp_path / "run") as partial:
         (partial / "mine").write_text("x")
-        with pytest.raises(ConfigError, match=f"process {os.getpid()} is writing"), runs.new_folder(tmp_path / "run"):
+        with pytest.raises(ConfigError, match="another process is writing"), runs.new_folder(tmp_path / "run"):
             pass
         assert (partial / "mine").exists()
 
@@ -86,9 +153,14 @@ def test_a_run_that_is_being_written_is_left_alone(tmp_path):
 )
 def test_what_the_disk_refuses_is_one_line(tmp_path, code, said):
     with pytest.raises(ConfigError, match=said) as error, runs.new_folder(tmp_path / "run"):
-        raise OSError(code, os.strerror(code))
+        raise OSError(code, os.strerror(code), str(tmp_path / "run.partial" / "posterior.nc"))
     assert "\n" not in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_failures_elsewhere_do_not_blame_the_output(tmp_path):
+    with pytest.raises(FileNotFoundError, match="tool"), runs.new_folder(tmp_path / "run"):
+        Path("/nonexistent/tool").read_text()
 
 
 def test_output_that_is_a_file_is_named(tmp_path):
@@ -116,8 +188,19 @@ def test_load_says_what_is_missing(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"schema_version": 99}))
     with pytest.raises(DataError, match="schema_version 99"):
         runs.load(tmp_path)
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(DataError, match="schema_version None"):
+        runs.load(tmp_path)
     (tmp_path / "run.json").write_text(json.dumps({"schema_version": runs.SCHEMA_VERSION}))
     with pytest.raises(DataError, match=r"posterior\.nc is missing"):
+        runs.load(tmp_path)
+
+
+def test_load_says_what_is_damaged(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"schema_version": runs.SCHEMA_VERSION}))
+    (tmp_path / "summary.csv").write_text("quantity\n")
+    (tmp_path / "posterior.nc").write_text("rubbish")
+    with pytest.raises(DataError, match="the run is damaged"):
         runs.load(tmp_path)
 
 

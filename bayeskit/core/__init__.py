@@ -1,1 +1,1 @@
-"""What every other room may import: types, errors, seeds and places on disk."""
+"""What every other room may import: types, errors, priors, words and places on disk."""

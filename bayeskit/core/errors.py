@@ -27,3 +27,9 @@ class InferenceError(RuntimeError):
     """An engine stopped without a result. Poor convergence is a verdict, not this."""
 
     exit_status = 1
+
+
+class ReportError(RuntimeError):
+    """The numbers are there and kept, but the report could not be made."""
+
+    exit_status = 1

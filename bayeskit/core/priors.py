@@ -123,7 +123,10 @@ class Prior:
         return FAMILIES[self.family].frozen(stats, *self.arguments)
 
     def _mass_above_lower(self) -> float:
-        return 1.0 if self.lower is None else float(self._distribution().sf(self.lower))
+        try:
+            return 1.0 if self.lower is None else float(self._distribution().sf(self.lower))
+        except OverflowError:
+            raise ConfigError(f"prior on {self.name}: {self} is beyond what numbers hold; make it smaller") from None
 
 
 def override(defaults: tuple[Prior, ...], texts: tuple[str, ...]) -> tuple[Prior, ...]:

@@ -180,9 +180,8 @@ class Assessment:
 
     @property
     def passed(self) -> bool:
-        """Whether every check that was made passed, and at least one was made."""
-        made = [verdict.passed for verdict in self.verdicts if verdict.passed is not None]
-        return bool(made) and all(made)
+        """Whether every check was made and passed."""
+        return bool(self.verdicts) and all(verdict.passed for verdict in self.verdicts)
 
     def __repr__(self) -> str:
         return show.assessment_text(self)
@@ -203,8 +202,8 @@ class StanModel(Protocol):
         """Return the program's data block."""
         ...
 
-    def stan_inits(self, rng: np.random.Generator) -> Mapping[str, Any] | None:
-        """Return the initial values of one chain, or None for Stan's own."""
+    def stan_inits(self, rng: np.random.Generator) -> Mapping[str, Any]:
+        """Return the initial values of one chain, overdispersed."""
         ...
 
     @property

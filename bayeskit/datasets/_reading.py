@@ -9,7 +9,7 @@ import pandas as pd
 
 from bayeskit.datasets._cells import Days
 from bayeskit.datasets._files import tidy
-from bayeskit.datasets._problems import Place, listed, nearest, quote
+from bayeskit.datasets._problems import Place, joined, listed, nearest, quote
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Reading:
     dropped: str = ""
 
 
+def _all(stations: Sequence[str]) -> str:
+    """Name every station, but not the thousands of cells of a column that is none."""
+    return joined(stations) if len(stations) <= 50 else listed(stations)
+
+
 def choose_station(found: Sequence[str], wanted: str | None, place: Place) -> str | None:
     """Return the one station to read: the wanted one, or the only one.
 
@@ -54,8 +59,8 @@ def choose_station(found: Sequence[str], wanted: str | None, place: Place) -> st
     """
     if wanted is None:
         if len(found) > 1:
-            problem = f"the file holds {len(found)} stations: {listed(found)}"
-            raise place.error(problem, f"say which one, e.g. station={quote(found[0])}")
+            problem = f"the file holds {len(found)} stations: {_all(found)}"
+            raise place.error(problem, f"say which one by station (--station), e.g. {quote(found[0])}")
         return found[0] if found else None
     if not found:
         raise place.error(
@@ -64,10 +69,6 @@ def choose_station(found: Sequence[str], wanted: str | None, place: Place) -> st
     by_name = {tidy(name).casefold(): name for name in found}
     if tidy(wanted).casefold() not in by_name:
         meant = nearest(wanted, found)
-        remedy = (
-            f"did you mean station={quote(meant)}?"
-            if meant
-            else f"ask for one that is there, e.g. station={quote(found[0])}"
-        )
-        raise place.error(f"there is no station {quote(wanted)}, only {listed(found)}", remedy)
+        remedy = f"did you mean {quote(meant)}?" if meant else f"ask for one that is there, e.g. {quote(found[0])}"
+        raise place.error(f"there is no station {quote(wanted)}, only {_all(found)}", remedy)
     return by_name[tidy(wanted).casefold()]

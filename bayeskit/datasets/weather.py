@@ -131,7 +131,12 @@ def load_weather(path: str | os.PathLike[str], *, station: str | None = None) ->
         read = read_jma if is_jma(lines) else read_plain_csv
         reading = read(lines, encoding, place, station)
     series = complete(reading, place)
-    source = Source(str(name), hashlib.sha256(data).hexdigest(), series.description, series.notes)
+    source = Source(
+        os.fsencode(name).decode("utf-8", "backslashreplace"),
+        hashlib.sha256(data).hexdigest(),
+        series.description,
+        series.notes,
+    )
     return WeatherData(series.dates, series.temperature, series.precipitation, reading.station, source)
 
 

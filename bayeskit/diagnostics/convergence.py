@@ -137,29 +137,43 @@ def _worst(name: str, values: pd.Series[float], limit: float, comparison: Compar
     stuck = values.index[values.isna()]
     if len(stuck):
         detail = f"{stuck[0]} and {len(stuck) - 1} more" if len(stuck) > 1 else str(stuck[0])
-        return Verdict(name, None, limit, comparison, False, f"cannot be computed for {detail}: no movement")
+        return Verdict(
+            name, None, limit, comparison, False, f"cannot be computed for {detail}: it never moves, or holds no number"
+        )
     where = int(values.argmax() if comparison == "<=" else values.argmin())
     value = float(values.iloc[where])
     passed = value <= limit if comparison == "<=" else value >= limit
-    return Verdict(name, value, limit, comparison, passed, f"worst: {values.index[where]}, of {len(values)} quantities")
+    return Verdict(
+        name, value, limit, comparison, passed, f"worst: {values.index[where]}, of {len(values):,} quantities"
+    )
 
 
 def _sampler_verdicts(statistics: xr.Dataset, limits: Mapping[Any, Any]) -> list[Verdict]:
     verdicts = []
     if "diverging" in statistics:
         count = int(statistics["diverging"].sum())
-        of = f"of {statistics['diverging'].size} draws"
+        of = f"of {statistics['diverging'].size:,} draws"
         verdicts.append(Verdict("divergences", count, 0, "<=", count == 0, of))
     if "tree_depth" in statistics and "max_treedepth" in limits:
         depth = int(limits["max_treedepth"])
         count = int((statistics["tree_depth"] >= depth).sum())
-        verdicts.append(Verdict("tree_depth", count, 0, "<=", count == 0, f"draws that reached the limit of {depth}"))
+        verdicts.append(
+            Verdict(
+                "tree_depth",
+                count,
+                0,
+                "<=",
+                count == 0,
+                f"draws at the limit of {depth}, of {statistics['tree_depth'].size:,}",
+            )
+        )
     if "energy" in statistics:
         # Each chain for itself: one stuck chain must not hide behind the others' mean.
         e_bfmi = np.atleast_1d(arviz_stats.bfmi(statistics[["energy"]])["energy"].values)
-        value = float(e_bfmi.min())
+        value = float(e_bfmi.min())  # NaN where the energy never moves
+        number = None if np.isnan(value) else value
         passed = bool(value >= E_BFMI_LIMIT)
-        verdicts.append(Verdict("e_bfmi", value, E_BFMI_LIMIT, ">=", passed, f"worst of {e_bfmi.size} chains"))
+        verdicts.append(Verdict("e_bfmi", number, E_BFMI_LIMIT, ">=", passed, f"worst of {e_bfmi.size} chains"))
     return verdicts
 
 

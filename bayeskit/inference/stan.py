@@ -9,19 +9,20 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bayeskit.core.config import Config
 from bayeskit.core.errors import InferenceError
@@ -42,8 +43,11 @@ _STATISTICS = {
     "divergent__": "diverging",
     "energy__": "energy",
 }
+_THREADS = "STAN_NUM_THREADS"
 _SIGNIFICANT_DIGITS = 9  # a float32's worth: far below any Monte Carlo error, and half the file of 17
 _SUPERCHAINS_ABOVE = 16
+_CHAINS_A_POINT = 4
+_LITTLE = 100_000  # bytes; a disk with less is full, whatever Stan could still say of it
 
 
 class StanConfig(Config):
@@ -52,7 +56,7 @@ class StanConfig(Config):
     Parameters
     ----------
     chains, warmup, draws
-        Number of chains, and of iterations per chain before and after adaptation ends.
+        Number of chains (above 16 a multiple of 4), and of iterations per chain before and after adaptation ends.
     adapt_delta
         Target acceptance rate; nearer to 1 means smaller steps.
     max_treedepth
@@ -65,6 +69,15 @@ class StanConfig(Config):
     adapt_delta: float = Field(default=0.8, gt=0, lt=1)
     max_treedepth: int = Field(default=10, ge=1, le=20)
 
+    @field_validator("chains")
+    @classmethod
+    def _in_groups(cls, chains: int) -> int:
+        if chains > _SUPERCHAINS_ABOVE and chains % _CHAINS_A_POINT:
+            raise ValueError(
+                f"above {_SUPERCHAINS_ABOVE}, chains start in groups of {_CHAINS_A_POINT}; take a multiple"
+            )
+        return chains
+
 
 def fit_stan(model: StanModel, config: StanConfig, *, seed: int, output_dir: Path | None = None) -> Draws:
     """Sample a Stan program's posterior with NUTS.
@@ -76,7 +89,7 @@ def fit_stan(model: StanModel, config: StanConfig, *, seed: int, output_dir: Pat
     config
         How NUTS runs.
     seed
-        Stan's own seed, from 0 to 2**32 - 1; chain ``i`` does not depend on how many chains there are.
+        Stan's own seed, from 0 to 2**32 - 1; up to 16, chain ``i`` does not depend on how many chains there are.
     output_dir
         Where Stan writes its CSV files; a temporary folder unless given.
 
@@ -96,12 +109,12 @@ def fit_stan(model: StanModel, config: StanConfig, *, seed: int, output_dir: Pat
 
     Notes
     -----
-    Above 16 chains these start in groups from common points, as nested R-hat needs them (Margossian et al. 2024,
+    Above 16 chains these start in groups of 4 from common points, as nested R-hat needs them (Margossian et al. 2024,
     doi:10.1214/24-BA1453).
     """
+    starts, superchains = _starts(model, config.chains, seed)
     home = ensure_home()
     executable, compile_seconds = compile_program(resource("stan", model.program), home, (resource("stan"),))
-    starts, superchains = _starts(model, config.chains, seed)
     with tempfile.TemporaryDirectory(prefix="bayeskit-") as scratch:
         result = _sample(executable, model.stan_data(), starts, config, seed, output_dir or Path(scratch))
         values = {name: _by_chain(result.stan_variable(name), config) for name in model.outputs}
@@ -132,28 +145,25 @@ def fit_stan(model: StanModel, config: StanConfig, *, seed: int, output_dir: Pat
     )
 
 
-def _starts(model: StanModel, chains: int, seed: int) -> tuple[list[Mapping[str, Any]] | None, list[int] | None]:
+def _starts(model: StanModel, chains: int, seed: int) -> tuple[list[Mapping[str, Any]], list[int] | None]:
     """Return initial values per chain, and above 16 chains the number of each chain's starting point."""
-    groups = next((n for n in range(chains // 4, 3, -1) if chains % n == 0), chains)
-    shared = chains > _SUPERCHAINS_ABOVE and groups < chains
-    points = list(range(chains)) if not shared else [chain * groups // chains for chain in range(chains)]
+    shared = chains > _SUPERCHAINS_ABOVE
+    points = [chain // _CHAINS_A_POINT if shared else chain for chain in range(chains)]
     rngs = np.random.SeedSequence(seed).spawn(chains)
-    starts = [model.stan_inits(np.random.default_rng(rngs[point])) for point in points]
-    given = [start for start in starts if start is not None]
-    return (given, points if shared else None) if len(given) == chains else (None, None)
+    return [model.stan_inits(np.random.default_rng(rngs[point])) for point in points], points if shared else None
 
 
 def _sample(
     executable: Path,
     data: dict[str, Any],
-    starts: list[Mapping[str, Any]] | None,
+    starts: list[Mapping[str, Any]],
     config: StanConfig,
     seed: int,
     output_dir: Path,
 ) -> CmdStanMCMC:
     import cmdstanpy
 
-    with _quiet(cmdstanpy.utils.get_logger()), _children_end_with_us():
+    with _quiet(cmdstanpy.utils.get_logger()), _environment_kept(), _children_end_with_us():
         try:
             return cmdstanpy.CmdStanModel(exe_file=str(executable)).sample(
                 data=data,
@@ -167,11 +177,11 @@ def _sample(
                 seed=seed,
                 output_dir=str(output_dir),
                 sig_figs=_SIGNIFICANT_DIGITS,
-                show_progress=sys.stderr.isatty(),
+                show_progress=bool(sys.stderr and sys.stderr.isatty()),
             )
         except (RuntimeError, ValueError) as error:
-            if os.strerror(errno.ENOSPC) in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            if os.strerror(errno.ENOSPC) in str(error) or shutil.disk_usage(output_dir).free < _LITTLE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(output_dir)) from error
             raise InferenceError(_last_words(str(error))) from error
 
 
@@ -185,6 +195,20 @@ def _last_words(message: str) -> str:
 def _by_chain(draws: np.ndarray[Any, Any], config: StanConfig) -> np.ndarray[Any, Any]:
     """Cmdstanpy stacks the chains one after the other."""
     return draws.reshape(config.chains, config.draws, *draws.shape[1:])
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Undo what cmdstanpy does to the process: it sets STAN_NUM_THREADS, and writes its progress to standard output."""
+    before = os.environ.get(_THREADS)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if before is None:
+            os.environ.pop(_THREADS, None)
+        else:
+            os.environ[_THREADS] = before
 
 
 @contextmanager
@@ -205,8 +229,11 @@ def _children_end_with_us() -> Iterator[None]:
         yield
         return
 
+    ours = psutil.Process()
+    others = set(ours.children(recursive=True))
+
     def stop(number: int, frame: FrameType | None) -> None:
-        for child in psutil.Process().children(recursive=True):
+        for child in set(ours.children(recursive=True)) - others:
             child.kill()
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 

@@ -6,7 +6,7 @@ State Space Methods, chapters 2 and 3, doi:10.1093/acprof:oso/9780199641178.001.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -108,11 +108,16 @@ class WeatherModel:
         slope = ("slope",) if self.structure == "trend" else ()
         return ("s_mu", "s_y", "signal_share", "mu", *slope, "log_lik", "y_rep")
 
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the hidden states."""
+        return ("mu", "slope")
+
     def groups(self, values: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
         """Sort an engine's draws (``n_chains x n_draws x ...``) into the posterior's groups."""
         posterior = {name: values[name] for name in self.outputs if name not in ("log_lik", "y_rep")}
         if not self.rain_noise:
-            posterior["s_y"] = posterior["s_y"][..., 0]
+            posterior |= {name: posterior[name][..., 0] for name in ("s_y", "signal_share")}
         return {
             "posterior": posterior,
             "log_likelihood": {"temperature": values["log_lik"]},
@@ -122,7 +127,7 @@ class WeatherModel:
     @property
     def coords(self) -> dict[str, NDArray[Any]]:
         """Coordinates of the posterior's dimensions."""
-        dates = self.data.dates.astype("datetime64[ns]")
+        dates = self.data.dates.astype("datetime64[s]")  # nanoseconds end in 1678 and 2262
         return {"date": dates, "observed_date": dates[self.observed]} | (
             {"weather": np.array(["dry", "rainy"])} if self.rain_noise else {}
         )
@@ -132,14 +137,20 @@ class WeatherModel:
         """Dimensions of each variable, but for chain and draw."""
         dims = {"mu": ["date"], "slope": ["date"], "temperature": ["observed_date"]}
         dims |= {"precipitation": ["date"], "rainy": ["date"]}
-        return dims | ({"s_y": ["weather"]} if self.rain_noise else {})
+        return dims | ({"s_y": ["weather"], "signal_share": ["weather"]} if self.rain_noise else {})
 
-    def stan_inits(self, rng: np.random.Generator) -> dict[str, Any] | None:
-        """Return one chain's starting point, drawn from the prior; the latent form leaves it to Stan."""
-        if self.form == "latent":
-            return None
+    def stan_inits(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Return one chain's starting point: scales drawn from the prior and, in the latent form, states near the data.
+
+        States drawn from the prior would start thousands of degrees away.
+        """
         values, _ = self.draw_prior(1, rng)
-        return {"z": np.append(values["s_mu"], values["s_y"])}
+        s_mu, s_y = values["s_mu"][0], np.atleast_1d(values["s_y"][0])
+        if self.form == "marginal":
+            return {"z": np.append(s_mu, s_y)}
+        days = np.arange(self.temperature.size)
+        known = np.interp(days, days[self.observed], self.temperature[self.observed])
+        return {"s_mu": s_mu, "s_y": s_y, "mu": known + s_y[self.noise] * rng.standard_normal(days.size)}
 
     def observations(self) -> dict[str, NDArray[Any]]:
         """Return the observed data, without missing days."""
@@ -167,7 +178,8 @@ class WeatherModel:
         mu_1 = self.prior("mu_1").draw(n_draws, rng)
         steps = s_mu[:, None] * rng.standard_normal((n_draws, n_days - 1))
         values: dict[str, Floats] = {"s_mu": s_mu, "s_y": s_y if self.rain_noise else s_y[:, 0]}
-        values["signal_share"] = s_mu**2 / (s_mu**2 + (s_y**2).sum(axis=1))
+        share = s_mu[:, None] ** 2 / (s_mu[:, None] ** 2 + s_y**2)
+        values["signal_share"] = share if self.rain_noise else share[:, 0]
         if self.structure == "trend":
             slope_1 = self.prior("slope_1").draw(n_draws, rng)
             values["slope"] = np.cumsum(np.column_stack([slope_1, steps]), axis=1)
@@ -203,7 +215,11 @@ class WeatherModel:
             quantities=(
                 Quantity("s_mu", _UNIT, _MEANING_S_MU[self.structure]),
                 Quantity("s_y", _UNIT, "how far a day's temperature scatters around its level (standard deviation)"),
-                Quantity("signal_share", "", "share of s_mu² in s_mu² + s_y²: 1 means that there is no noise"),
+                Quantity(
+                    "signal_share",
+                    "",
+                    "share of s_mu² in s_mu² + s_y²: 1 means that all is signal, 0 that all is noise",
+                ),
             ),
             priors=self.priors,
             series=Series(
@@ -237,6 +253,7 @@ _MEANING_S_MU = {
     "level": "how far the level moves from one day to the next (standard deviation)",
     "trend": "how far the level's daily change itself moves from one day to the next (standard deviation)",
 }
+_ON_S_MU = {"level": "scale of the level's daily steps", "trend": "scale of the slope's daily steps"}
 _REMEDIES_LATENT = dict.fromkeys(
     ("r_hat", "ess_bulk", "ess_tail", "mcse", "tree_depth", "e_bfmi", "divergences"),
     "the latent form of this model mixes badly; run it with --form marginal",
@@ -250,7 +267,7 @@ def weather(
     form: Form = "marginal",
     rain: Rain = "ignore",
     rain_threshold: float = 0.0,
-    prior: tuple[str, ...] | list[str] = (),
+    prior: str | Sequence[str] = (),
 ) -> WeatherModel:
     """Build a state-space model of daily temperature.
 
@@ -277,10 +294,12 @@ def weather(
 
     Notes
     -----
-    Default scales come from the data: the standard deviation of the differences between neighbouring days bounds both
-    noise scales from above, so half-normal priors of that scale are weakly informative. They are rounded to three
-    digits, kept in ``run.json``, and constants from then on.
+    Default scales come from the data: in the local level model the root mean square of the differences between
+    neighbouring days bounds both noise scales from above, so half-normal priors of that scale are weakly informative;
+    in the trend model the steps of the slope are smaller still. The scales are rounded to three digits, kept in
+    ``run.json``, and constants from then on.
     """
+    overrides = [prior] if isinstance(prior, str) else list(prior)
     for option, value, kind in (("model", model, Structure), ("form", form, Form), ("rain", rain, Rain)):
         if value not in get_args(kind):
             raise ConfigError(f"{option} '{value}' is unknown; choose from {', '.join(get_args(kind))}")
@@ -291,17 +310,17 @@ def weather(
         form=form,
         noise=_noise_kinds(data, rain, rain_threshold),
         rain_threshold=rain_threshold,
-        priors=override(_default_priors(data, model), tuple(prior)),
-        options={"model": model, "form": form, "rain": rain, "rain_threshold": rain_threshold, "prior": list(prior)},
+        priors=override(_default_priors(data, model), tuple(overrides)),
+        options={"model": model, "form": form, "rain": rain, "rain_threshold": rain_threshold, "prior": overrides},
     )
 
 
 def _noise_kinds(data: WeatherData, rain: Rain, threshold: float) -> NDArray[np.int64]:
+    if not 0 <= threshold < np.inf:
+        raise ConfigError(f"rain threshold must be a finite number of mm from 0 up, got {threshold:g}")
     kinds = np.zeros(data.temperature.size, dtype=np.int64)
     if rain == "ignore":
         return kinds
-    if not 0 <= threshold < np.inf:
-        raise ConfigError(f"rain threshold must be a finite number of mm from 0 up, got {threshold:g}")
     if data.precipitation is None:
         raise ConfigError(f"{data.source.path}: --rain noise needs a column 'precipitation' in mm; there is none")
     kinds[data.precipitation > threshold] = 1
@@ -319,13 +338,14 @@ def _default_priors(data: WeatherData, structure: Structure) -> tuple[Prior, ...
     observed = data.temperature[~np.isnan(data.temperature)]
     steps = np.diff(data.temperature)
     steps = steps[~np.isnan(steps)]
-    if steps.size < 2 or not np.std(steps) > 0:  # no two neighbouring days: the whole spread still bounds the noise
-        steps = observed
-    step = _three_digits(float(np.std(steps)))
+    # The root mean square, not the standard deviation: a steady drift must count. Without neighbouring days that
+    # differ, the whole spread still bounds the noise.
+    root_mean_square = float(np.sqrt(np.mean(steps**2))) if steps.size else 0.0
+    step = _three_digits(root_mean_square or float(np.std(observed)))
     spread = _three_digits(2 * float(np.std(observed)))
     centre = _three_digits(float(np.mean(observed)))
     scales = (
-        Prior("s_mu", "normal", (0.0, step), lower=0.0, unit=_UNIT, meaning="scale of the state's daily steps"),
+        Prior("s_mu", "normal", (0.0, step), lower=0.0, unit=_UNIT, meaning=_ON_S_MU[structure]),
         Prior("s_y", "normal", (0.0, step), lower=0.0, unit=_UNIT, meaning="scale of the observation noise"),
         Prior("mu_1", "normal", (centre, spread), unit=_UNIT, meaning="level on the first day", families=("normal",)),
     )

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 Trace = dict[str, Any]
-Restyle = Callable[[int, Trace], Trace | None]
 
 
 def tree_of(columns: Mapping[str, Any], **groups: xr.Dataset) -> xr.DataTree:
@@ -48,11 +47,6 @@ def subplots(figure: Mapping[str, Any]) -> list[list[Trace]]:
     return [found[place] for place in sorted(found)]
 
 
-def restyled(traces: Sequence[Trace], restyle: Restyle) -> list[Trace]:
-    """Apply ``restyle`` to each trace; None drops it."""
-    return [trace for trace in _apply(traces, restyle) if trace is not None]
-
-
 def is_band(trace: Trace) -> bool:
     """Whether the trace is one of the pair that makes a filled band."""
     return trace.get("mode") == "none" or trace.get("line", {}).get("width") == 0
@@ -61,11 +55,6 @@ def is_band(trace: Trace) -> bool:
 def quiet(trace: Trace, **changes: Any) -> Trace:
     """Return the trace without hover, with changes."""
     return {**trace, "hoverinfo": "skip", **changes}
-
-
-def _apply(traces: Sequence[Trace], restyle: Restyle) -> Iterator[Trace | None]:
-    for place, trace in enumerate(traces):
-        yield restyle(place, trace)
 
 
 def _decode(value: Any) -> Any:

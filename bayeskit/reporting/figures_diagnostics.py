@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import count, listing, number
 from bayeskit.reporting import figures as f
-from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, restyled, subplots, tree_of
+from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, subplots, tree_of
 from bayeskit.reporting.figures_geometry import energy_figure, pair_figure
 from bayeskit.reporting.results import Scalar, group
 
 RANK_DRAWS = 250
+RANK_ESS = 100  # a chain; below that a run fails, and its draws are taken as they are
+RANK_PROBABILITY = 0.99
 TRACE_DRAWS = 1000
 PAIR_SCALARS = 4
 MAX_LAG = 60
-
-_BAND = {"ecdf_pit": {"n_simulations": 500}}
 
 
 def diagnostic_figures(fit: Fit, assessment: Assessment, shown: Sequence[Scalar]) -> list[f.Figure]:
@@ -34,7 +34,7 @@ def diagnostic_figures(fit: Fit, assessment: Assessment, shown: Sequence[Scalar]
     moving = [scalar for scalar in shown if np.ptp(scalar.draws) > 0 and np.isfinite(scalar.draws).all()]
     if not moving or moving[0].draws.shape[1] < 20:
         return []
-    made = [_rank(moving), _trace(moving), _evolution(moving, assessment), _autocorrelation(moving)]
+    made = [_rank(moving, assessment), _trace(moving), _evolution(moving, assessment), _autocorrelation(moving)]
     statistics = group(fit, "sample_stats")
     if statistics is not None and "energy" in statistics:
         made.append(energy_figure(statistics, assessment))
@@ -44,42 +44,76 @@ def diagnostic_figures(fit: Fit, assessment: Assessment, shown: Sequence[Scalar]
     return made
 
 
-def _rank(shown: Sequence[Scalar]) -> f.Figure:
+def _rank(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:
     from arviz_plots import plot_rank
 
-    n_chains = shown[0].draws.shape[0]
-    thinned, step = _thinned(shown, RANK_DRAWS)
-    figure = draw(plot_rank, tree_of(thinned), visuals={"title": False}, color=_colours(n_chains), stats=_BAND)
+    n_chains, n_draws = shown[0].draws.shape
+    step = _rank_step(shown, assessment)
+    thinned = {scalar.label: scalar.draws[:, ::step] for scalar in shown}
+    visuals = {"title": False, "credible_interval": False}
+    figure = draw(
+        plot_rank,
+        tree_of(thinned),
+        visuals=visuals,
+        color=_colours(n_chains),
+        stats={"ecdf_pit": {"n_simulations": 1}},  # ArviZ's own band is for one panel, and not drawn.
+    )
+    n_quantities = max(len(shown), len(assessment.summary))
+    edge = rank_band(math.ceil(n_draws / step), n_chains, n_quantities)
     panels, leaving = [], []
     for scalar, traces in zip(shown, subplots(figure), strict=True):
-        outside = _leaves_band(traces)
+        outside = sum(bool(np.max(np.abs(trace["y"])) > edge) for trace in traces)
         if outside:
             leaving.append(scalar.label)
-        styled = restyled(traces, lambda _, trace: _ranked(trace))
-        alt = f"Rank plot of {scalar.label}: {count(outside, 'chain')} of {n_chains} leave the 99 % band."
+        grey = f.band([0.0, 1.0], [-edge, -edge], [edge, edge], f.NEUTRAL)
+        curves = [quiet(trace, line={**trace["line"], "width": 1.4}) for trace in traces]
+        alt = f"Rank plot of {scalar.label}: {count(outside, 'chain')} of {n_chains} leave the band."
         layout = f.layout("fractional rank", "Δ ECDF", xaxis={"range": [0, 1]}, yaxis={"nticks": 4})
-        panels.append(f.Panel(styled, layout, alt, scalar.label))
-    title = (
-        f"Ranks: chains leave the band for {listing(leaving)}"
-        if leaving
-        else "Ranks: every chain stays within the 99 % band"
-    )
+        panels.append(f.Panel([*grey, *curves], layout, alt, scalar.label))
     return f.Figure(
         name="ranks",
-        title=title,
-        caption="How to read: each curve compares one chain's ranks with those of all chains together; chains that "
-        "sample the same distribution stay in the grey band.",
+        title=f"Ranks: chains part for {listing(leaving)}" if leaving else "Ranks: no chain leaves the band",
+        caption="How to read: each curve compares one chain's ranks with those of all chains together. If all chains "
+        f"sample the same distribution, the curves of all {count(n_quantities, 'quantity', 'quantities')} stay in "
+        f"the grey band with {number(100 * RANK_PROBABILITY, 0)} % probability; the panels show the parameters and the "
+        "quantities of the highest R-hat.",
         panels=tuple(panels),
-        key=(*f.chain_key(n_chains), ("neutral", "99 % band")),
+        key=(*f.chain_key(n_chains), ("neutral", "band for all quantities together")),
         note=_thin_note(step),
     )
+
+
+def rank_band(n_draws: int, n_chains: int, n_quantities: int) -> float:
+    """Return how far from 0 the rank curves of chains that agree get, all of them, with ``RANK_PROBABILITY``.
+
+    Kolmogorov's distribution of one curve's largest distance, the miss shared out evenly over the curves: the panels
+    show the worst of many quantities, so that a band for one of them would often cry wolf. Ranks among all chains
+    spread less than a chain's own draws do, as it is one of those that it is compared with.
+    """
+    from scipy.stats import kstwo
+
+    pooled = math.sqrt(1 - 1 / n_chains) if n_chains > 1 else 1.0
+    return pooled * float(kstwo.isf((1 - RANK_PROBABILITY) / (n_chains * n_quantities), n_draws))
+
+
+def _rank_step(shown: Sequence[Scalar], assessment: Assessment) -> int:
+    """Return which draws to take so that they are few, and nearly independent: the band is for independent ones."""
+    n_chains, n_draws = shown[0].draws.shape
+    step: int = math.ceil(n_draws / RANK_DRAWS)
+    labels = [scalar.label for scalar in shown if scalar.label in assessment.summary.index]
+    if labels and "ess_bulk" in assessment.summary:
+        least = float(assessment.summary.loc[labels, "ess_bulk"].min())
+        if least >= RANK_ESS * n_chains:
+            step = max(step, math.ceil(n_chains * n_draws / least))
+    return step
 
 
 def _trace(shown: Sequence[Scalar]) -> f.Figure:
     from arviz_plots import plot_trace
 
     n_chains = shown[0].draws.shape[0]
-    thinned, step = _thinned(shown, TRACE_DRAWS)
+    step = math.ceil(shown[0].draws.shape[1] / TRACE_DRAWS)
+    thinned = {scalar.label: scalar.draws[:, ::step] for scalar in shown}
     figure = draw(plot_trace, tree_of(thinned), visuals={"title": False}, color=_colours(n_chains))
     panels = []
     for scalar, traces in zip(shown, subplots(figure), strict=True):
@@ -106,26 +140,27 @@ def _trace(shown: Sequence[Scalar]) -> f.Figure:
 def _evolution(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:
     from arviz_plots import plot_ess_evolution
 
-    figure = draw(plot_ess_evolution, tree_of({s.label: s.draws for s in shown}), visuals={"title": False})
     needed = {verdict.name: verdict.threshold for verdict in assessment.verdicts}.get("ess_bulk")
+    tree = tree_of({s.label: s.draws for s in shown})
+    visuals = {"title": False} if needed is not None else {"title": False, "min_ess": False}
+    figure = draw(plot_ess_evolution, tree, visuals=visuals, min_ess=needed or 0)
     panels = []
     for scalar, traces in zip(shown, subplots(figure), strict=True):
         layout = f.layout("draws, all chains", "ESS", yaxis={"rangemode": "tozero", "nticks": 4})
         styled = [quiet(trace, **_sized(place)) for place, trace in enumerate(traces)]
         total = float(max(np.max(trace["y"]) for trace in traces))
-        alt = (
-            f"Effective sample size of {scalar.label} as draws accumulate, up to {number(total, 0)}; "
-            f"{number(needed or 0, 0)} are needed."
-        )
+        alt = f"Effective sample size of {scalar.label} as draws accumulate, up to {number(total, 0)}"
+        alt += f"; {number(needed, 0)} are needed." if needed is not None else "."
         panels.append(f.Panel(styled, layout, alt, scalar.label))
     least = _least(assessment)
     return f.Figure(
         name="evolution",
         title=f"Effective sample size: {least}" if least else "Effective sample size as draws accumulate",
-        caption="How to read: bulk and tail effective sample sizes should grow in proportion to the draws and end "
-        "above the dashed line; a curve that flattens tells of a chain that is stuck.",
+        caption="How to read: bulk and tail effective sample sizes should grow in proportion to the draws"
+        f"{' and end above the dashed line' if needed is not None else ''}; a curve that flattens tells of a chain "
+        "that is stuck.",
         panels=tuple(panels),
-        key=(("accent", "bulk"), ("fail", "tail"), ("muted", "what is needed")),
+        key=(("fit", "bulk"), ("fail", "tail"), *((("muted", "what is needed"),) if needed is not None else ())),
     )
 
 
@@ -168,37 +203,12 @@ def _autocorrelation(shown: Sequence[Scalar]) -> f.Figure:
     )
 
 
-def _thinned(shown: Sequence[Scalar], n_draws: int) -> tuple[dict[str, NDArray[np.float64]], int]:
-    step = max(1, -(-shown[0].draws.shape[1] // n_draws))
-    return {scalar.label: scalar.draws[:, ::step] for scalar in shown}, step
-
-
 def _thin_note(step: int) -> str:
-    ordinal = {2: "second", 3: "third"}.get(step, f"{step}th")
-    return "" if step == 1 else f"Drawn from every {ordinal} draw."
+    return "" if step == 1 else f"Drawn: one draw in {step}."
 
 
 def _colours(n_chains: int) -> list[str]:
     return [f.chain_colour(chain) for chain in range(n_chains)]
-
-
-def _ranked(trace: Trace) -> Trace:
-    if trace.get("mode") == "none":
-        return quiet(trace, fillcolor=f.NEUTRAL)
-    if is_band(trace):
-        return quiet(trace)
-    return quiet(trace, line={**trace["line"], "width": 1.4})
-
-
-def _leaves_band(traces: Sequence[Trace]) -> int:
-    bottom = next(trace["y"] for trace in traces if is_band(trace) and trace.get("mode") != "none")
-    top = next(trace["y"] for trace in traces if trace.get("mode") == "none")
-    x = next(trace["x"] for trace in traces if is_band(trace))
-    lines = [trace for trace in traces if not is_band(trace)]
-    inside = [np.interp(x, line["x"], line["y"]) for line in lines]
-    # A step of the curve's own resolution is no evidence.
-    slack = 1.0 / len(lines[0]["x"])
-    return sum(bool(np.any((y < bottom - slack) | (y > top + slack))) for y in inside)
 
 
 def _sized(place: int) -> dict[str, Any]:
@@ -211,10 +221,14 @@ def _sized(place: int) -> dict[str, Any]:
 
 
 def _least(assessment: Assessment) -> str:
-    if "ess_bulk" not in assessment.summary:
-        return ""
-    column = assessment.summary["ess_bulk"].dropna()
-    return f"the smallest is {number(float(column.min()), 0)} ({column.idxmin()})" if column.size else ""
+    columns = {"bulk": "ess_bulk", "tail": "ess_tail"}
+    found = {name: assessment.summary[key].dropna() for name, key in columns.items() if key in assessment.summary}
+    worst = [
+        f"{number(float(column.min()), 0)} in the {name} ({column.idxmin()})"
+        for name, column in found.items()
+        if column.size
+    ]
+    return f"the smallest is {listing(worst)}" if worst else ""
 
 
 def _fades(chains: Sequence[Trace]) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bayeskit.core.types import Assessment
 from bayeskit.core.words import count
 from bayeskit.reporting import figures as f
-from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, restyled, subplots, tree_of
+from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, subplots, tree_of
 from bayeskit.reporting.results import Scalar
 from bayeskit.reporting.verdict import format_figure
 
@@ -62,7 +62,7 @@ def pair_figure(free: Sequence[Scalar], statistics: xr.Dataset | None) -> f.Figu
         tree = tree_of({s.label: s.draws[:, keep] for s in (first, second)}, sample_stats=flags)
         figure = draw(plot_pair, tree, marginal=False, visuals={"divergence": bool(diverging.any())})
         scatter = [t for traces in subplots(figure) for t in traces if t.get("mode") == "markers"]
-        styled = restyled(scatter, lambda place, trace: _dots(trace, diverging=place >= shape[0]))
+        styled = [_dots(trace, diverging=place >= shape[0]) for place, trace in enumerate(scatter)]
         x_title, y_title = (f.plot_text(_with_unit(s)) for s in (first, second))
         correlation = np.corrcoef(first.draws.ravel(), second.draws.ravel())[0, 1]
         alt = (
@@ -73,14 +73,16 @@ def pair_figure(free: Sequence[Scalar], statistics: xr.Dataset | None) -> f.Figu
         panels.append(f.Panel(styled, layout, alt, f"{first.label} and {second.label}", 260))
     n_diverging = int(diverging.sum())
     where = count(n_diverging, "divergence") if n_diverging else "no divergences"
+    among = ", every divergent one among them" if n_diverging else ""
     return f.Figure(
         name="pairs",
         title=f"Pairs of quantities: {where} in {diverging.size:,} draws",
         caption="How to read: each dot is a draw. Divergent draws that gather in a corner mark a region that the "
-        "sampler could not enter; a narrow ridge marks quantities that the data cannot tell apart.",
+        "sampler could not enter; a narrow ridge marks quantities that the data cannot tell apart, or one that is "
+        "computed from the other.",
         panels=tuple(panels),
         key=(("fit", "draw"), ("fail", "divergent draw")) if n_diverging else (("fit", "draw"),),
-        note=f"{int(keep.size) * shape[0]:,} of {diverging.size:,} draws are drawn, every divergent one among them."
+        note=f"{int(keep.size) * shape[0]:,} of {diverging.size:,} draws are drawn{among}."
         if keep.size < shape[1]
         else "",
     )

@@ -19,7 +19,10 @@ Floats = NDArray[np.float64]
 PIT_GRID = 100
 PIT_SIMULATIONS = 2000
 MAX_LAG = 40
-MEMORY_LIMIT = 3.5  # standard errors: of 40 lags of independent errors, one in 50 series has one beyond
+MIN_PAIRS = 8
+# A right model is doubted in one report of a hundred, or a little more.
+PIT_PROBABILITY = 0.99
+MEMORY_LIMIT = 4.0  # standard errors: of 40 lags of independent errors, one in 400 series has one beyond
 
 
 def describe_forecasts(forecast: Forecasts | None) -> ModelFit | None:
@@ -28,20 +31,20 @@ def describe_forecasts(forecast: Forecasts | None) -> ModelFit | None:
         return None
     *_, outside = _pit_curve(forecast)
     lags, values, pairs = autocorrelation(forecast.residuals, forecast.dates)
-    strongest = int(np.abs(values * np.sqrt(pairs)).argmax())
+    strength = np.abs(values * np.sqrt(pairs))
     size = f"its 95{NO_BREAK}% forecast interval held {percent(forecast.coverage(0.95))} of the days"
     faults = []
     if outside > 0:
         faults.append("the forecasts' probabilities are off")
-    if abs(values[strongest]) * np.sqrt(pairs[strongest]) > MEMORY_LIMIT:
+    if strength.max(initial=0.0) > MEMORY_LIMIT:
+        strongest = int(strength.argmax())
         lag = count(int(lags[strongest]), "day")
         faults.append(f"its errors still have memory (correlation {number(values[strongest], 2)} at {lag})")
     if faults:
-        told = (
-            f"The model misses something: {size}, but {' and '.join(faults)}. Section 3 shows it; try a richer model."
-        )
+        told = f"The model misses something: {size}, but {' and '.join(faults)}. Section 3 shows it; try another model."
         return ModelFit(adequate=False, sentence=told)
-    told = f"Nothing speaks against it so far: {size}, and its errors have no memory (section 3)."
+    memory = ", and its errors show no memory" if lags.size else ""
+    told = f"Nothing speaks against it so far: {size}{memory} (section 3)."
     return ModelFit(adequate=True, sentence=told)
 
 
@@ -53,12 +56,14 @@ def pit_figure(forecast: Forecasts) -> f.Figure:
         "probability integral transform (PIT)",
         "difference from uniform",
         margin={"r": 20},
-        annotations=[f.label("95 % band", 0.5, float(high[grid.size // 2]), f.MUTED, yshift=10)],
+        annotations=[
+            f.label(f"{100 * PIT_PROBABILITY:.0f} % band", 0.5, float(high[grid.size // 2]), f.MUTED, yshift=10)
+        ],
         xaxis={"range": [0, 1]},
     )
     traces = [*f.band(grid, low, high, f.NEUTRAL), f.line(grid, difference, f.FIT, 2)]
     verdict = "stays inside" if outside == 0 else f"leaves on {percent(outside)} of its way"
-    alt = f"The curve of PIT values {verdict} the 95 % band of a well calibrated forecast."
+    alt = f"The curve of PIT values {verdict} the {100 * PIT_PROBABILITY:.0f} % band of a well calibrated forecast."
     return f.Figure(
         name="pit",
         title=f"{percent(covered[0])} of the days fell into the 68 % forecast interval, {percent(covered[1])} into "
@@ -81,7 +86,7 @@ def _pit_curve(forecast: Forecasts) -> tuple[Floats, Floats, Floats, Floats, flo
 
 @lru_cache(maxsize=8)
 def _band_of(size: int, n_grid: int) -> tuple[Floats, Floats]:
-    return simultaneous_band(size, np.arange(1, n_grid) / n_grid)
+    return simultaneous_band(size, np.arange(1, n_grid) / n_grid, PIT_PROBABILITY)
 
 
 def simultaneous_band(size: int, grid: Floats, probability: float = 0.95, seed: int = 1) -> tuple[Floats, Floats]:
@@ -150,17 +155,20 @@ def residual_figure(fit: Fit, series: Series, forecast: Forecasts) -> f.Figure:
     )
 
 
-def memory_figure(forecast: Forecasts) -> f.Figure:
-    """Draw the autocorrelation of the one-step-ahead errors."""
+def memory_figure(forecast: Forecasts) -> f.Figure | None:
+    """Draw the autocorrelation of the one-step-ahead errors; None where there are too few pairs of days."""
     lags, values, pairs = autocorrelation(forecast.residuals, forecast.dates)
-    band = 1.96 / np.sqrt(np.maximum(pairs, 1))
+    if lags.size == 0:
+        return None
+    band = 1.96 / np.sqrt(pairs)
+    last = int(lags[-1])
     beyond = int(np.sum(np.abs(values) > band))
     layout = f.layout(
         "lag (days)",
         "correlation",
-        annotations=[f.label("95 % band", MAX_LAG, float(band[-1]), f.MUTED, yshift=10, xanchor="right")],
+        annotations=[f.label("95 % band", last, float(band[-1]), f.MUTED, yshift=10, xanchor="right")],
         bargap=0.55,
-        xaxis={"range": [0.4, MAX_LAG + 0.6]},
+        xaxis={"range": [0.4, last + 0.6]},
     )
     bars = {
         "type": "bar",
@@ -171,16 +179,16 @@ def memory_figure(forecast: Forecasts) -> f.Figure:
     }
     first = number(float(values[0]), 2)
     alt = (
-        f"Autocorrelation of forecast errors up to lag {MAX_LAG}: {first} at lag 1; {beyond} of {MAX_LAG} lags leave "
-        "the 95 % band."
+        f"Autocorrelation of forecast errors up to lag {last}: {first} at lag {int(lags[0])}; {beyond} of {lags.size} "
+        "lags leave the 95 % band."
     )
-    title = f"A day's error correlates by {first} with the next day's"
-    expected = number(0.05 * MAX_LAG, 0)
+    distance = count(int(lags[0]), "day")
     return f.Figure(
         name="memory",
-        title=f"{title}; {beyond} of {MAX_LAG} lags leave the band",
-        caption="How to read: bars inside the band mean that errors have no memory, so that the model uses what "
-        f"yesterday told; about {expected} of {MAX_LAG} leave it by chance.",
+        title=f"Errors {distance} apart correlate by {first}; {beyond} of {lags.size} lags leave the band",
+        caption="How to read: bars inside the band mean that errors have no memory, so that the model uses what the "
+        "days before told. By chance one bar in 20 leaves the band; memory is told where one reaches "
+        f"{number(MEMORY_LIMIT / 1.96, 1)} times as far.",
         panels=(f.Panel([*f.band(lags, -band, band, f.NEUTRAL), bars], layout, alt, height=240),),
     )
 
@@ -188,16 +196,18 @@ def memory_figure(forecast: Forecasts) -> f.Figure:
 def autocorrelation(
     values: Floats, dates: NDArray[np.datetime64], max_lag: int = MAX_LAG
 ) -> tuple[Floats, Floats, Floats]:
-    """Return lags, correlations and numbers of pairs; days without a value take their pairs out."""
+    """Return lags, correlations and numbers of pairs, of lags up to a quarter of the series and with enough pairs.
+
+    Days without a value take their pairs out.
+    """
     day = (dates.astype("datetime64[D]") - dates[0].astype("datetime64[D]")).astype(int)
     full = np.full(int(day[-1]) + 1, np.nan)
     full[day] = values - values.mean()
     variance = float(np.mean(np.square(values - values.mean())))
-    lags = np.arange(1, max_lag + 1)
-    products = [full[lag:] * full[:-lag] for lag in lags if lag < full.size]
-    found = np.array([np.nanmean(p) if np.isfinite(p).any() else 0.0 for p in products]) / variance
-    pairs = np.array([np.isfinite(p).sum() for p in products], dtype=float)
-    return lags[: found.size].astype(float), found, pairs
+    products = {lag: full[lag:] * full[:-lag] for lag in range(1, min(max_lag, full.size // 4) + 1)}
+    kept = {lag: p[np.isfinite(p)] for lag, p in products.items() if np.isfinite(p).sum() >= MIN_PAIRS}
+    found = np.array([p.mean() for p in kept.values()]) / variance
+    return np.array(list(kept), dtype=float), found, np.array([p.size for p in kept.values()], dtype=float)
 
 
 def _errors(forecast: Forecasts, where: NDArray[np.bool_], colour: str, symbol: str) -> dict[str, Any]:

@@ -36,7 +36,8 @@ def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
         name="priors",
         title=f"What the data made of the priors on {listing(drawn)}" if drawn else "The priors",
         caption="How to read: the grey area is what was assumed before, the blue curve what is known after. Where "
-        "the two look alike, the data said little; where blue stands at the edge of grey, the prior pushed.",
+        "the two look alike, the data said little; where blue stands at the edge of grey, the prior pushed. What "
+        "follows from other parameters has no prior of its own.",
         panels=tuple(shown),
         key=(("prior", "prior"), ("fit", "posterior")),
         note="Each curve is scaled to the panel's height, so that widths can be compared.",
@@ -50,7 +51,7 @@ def _panel(scalar: Scalar, prior: Prior | None, before: Floats | None) -> f.Pane
     if prior is not None:
         grid = _grid(prior, after_x)
         curve = prior.density(grid)
-        origin = str(prior)
+        origin = _written(prior)
     else:
         assert before is not None
         grid, curve = density(before)
@@ -64,14 +65,17 @@ def _panel(scalar: Scalar, prior: Prior | None, before: Floats | None) -> f.Pane
     return f.Panel(traces, layout, alt, label=f"{scalar.label}: {origin}", height=180)
 
 
+def _written(prior: Prior) -> str:
+    return f"{prior}, above {prior.lower:g}" if prior.lower is not None else str(prior)
+
+
 def _alone(prior: Prior) -> f.Panel:
     grid = _grid(prior, None)
     unit = f" ({prior.unit})" if prior.unit else ""
     traces = [_area(grid, prior.density(grid))]
-    alt = f"Prior of {prior.name}: {prior}."
-    return f.Panel(
-        traces, _layout(f"{prior.name}{unit}", [float(grid[0]), float(grid[-1])]), alt, f"{prior.name}: {prior}", 180
-    )
+    written = f"{prior.name}: {_written(prior)}"
+    layout = _layout(f"{prior.name}{unit}", [float(grid[0]), float(grid[-1])])
+    return f.Panel(traces, layout, f"Prior of {written}.", written, 180)
 
 
 def density(values: Floats, lower: float | None = None) -> tuple[Floats, Floats]:

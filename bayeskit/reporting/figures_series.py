@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayeskit.core.types import Assessment, Fit, Series
-from bayeskit.core.words import count, day, decimals_for, number, percent, plus_minus, with_unit
+from bayeskit.core.words import NO_BREAK, count, day, decimals_for, number, percent, plus_minus, with_unit
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.results import Path, flagged_dates, missing_runs, observations, path
 
@@ -75,9 +75,9 @@ def slope_figure(fit: Fit, assessment: Assessment, series: Series) -> f.Figure:
     )
     return f.Figure(
         name="slope",
-        title=f"Whether the level rises or falls is beyond doubt on {percent(sure)} of the days",
+        title=f"On {percent(sure)} of the days the 95{NO_BREAK}% band tells whether the level rises or falls",
         caption="How to read: above the zero line the level rises, below it falls; where the 95 % band crosses the "
-        "line, the data do not say which.",
+        "line, the data do not say which. The band holds each day's slope by itself, not all days at once.",
         panels=(panel,),
         zooms=ZOOMS,
         opens=_opens(slope),
@@ -220,7 +220,8 @@ def _title(state: Path, series: Series) -> str:
     low, high = int(state.mean.argmin()), int(state.mean.argmax())
     texts = [with_unit(number(state.mean[i], decimals_for(state.sd[i])), series.unit) for i in (low, high)]
     name = series.label[:1].upper() + series.label[1:]
-    return f"{name}: the level ran from {texts[0]} ({day(state.dates[low])}) to {texts[1]} ({day(state.dates[high])})"
+    spans = [f"{text} ({day(state.dates[i])})" for text, i in zip(texts, (low, high), strict=True)]
+    return f"{name}: the fitted level ran from {spans[0]} to {spans[1]}"
 
 
 def _caption(gaps: Gaps) -> str:

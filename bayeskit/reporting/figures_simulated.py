@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +32,12 @@ class Simulated:
     when: str
 
     def span(self, unit: str) -> str:
-        """Return where 95 % of the simulated values lie."""
+        """Return where 95 % of the simulated values lie, to two digits of the width."""
         low, high = np.quantile(self.values, [0.025, 0.975])
-        return f"{number(low, 0)} to {with_unit(number(high, 0), unit)}"
+        unit_of = 10.0 ** (math.floor(math.log10(high - low)) - 1) if high > low else 1.0
+        decimals = max(0, -round(math.log10(unit_of)))
+        ends = [number(round(end / unit_of) * unit_of, decimals) for end in (low, high)]
+        return f"{ends[0]} to {with_unit(ends[1], unit)}"
 
 
 def predictive_figure(fit: Fit, series: Series) -> f.Figure | None:

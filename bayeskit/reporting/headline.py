@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayeskit.core.types import Assessment, Fit, Series
-from bayeskit.core.words import NO_BREAK, day, plus_minus, significant, with_unit
+from bayeskit.core.words import NO_BREAK, day, percent, plus_minus, significant, with_unit
 from bayeskit.reporting.results import Forecasts, Path, Scalar, path
 
 
@@ -21,8 +21,9 @@ def headline(fit: Fit, assessment: Assessment, found: Sequence[Scalar], forecast
     state = path(fit, assessment, series.state)
     return [
         _where_it_went(state, series),
-        _how_it_moves(state, series, forecast),
+        _how_it_moves(fit, state, series, forecast),
         *_slope_at_end(fit, assessment, series),
+        *_compared(found),
     ]
 
 
@@ -30,19 +31,26 @@ def _where_it_went(state: Path, series: Series) -> str:
     low, high = int(state.mean.argmin()), int(state.mean.argmax())
     texts = [with_unit(plus_minus(state.mean[i], state.sd[i]), series.unit) for i in (low, high)]
     return (
-        f"Between {day(state.dates[0])} and {day(state.dates[-1])} the level of {_inside(series.label)} ran from "
-        f"{texts[0]} ({day(state.dates[low])}) to {texts[1]} ({day(state.dates[high])})."
+        f"Between {day(state.dates[0])} and {day(state.dates[-1])} the fitted level of {_inside(series.label)} ran "
+        f"from {texts[0]} ({day(state.dates[low])}) to {texts[1]} ({day(state.dates[high])})."
     )
 
 
-def _how_it_moves(state: Path, series: Series, forecast: Forecasts | None) -> str:
-    step = float(np.mean(np.abs(np.diff(state.mean))))
-    moved = f"From one day to the next it moved by {with_unit(significant(step, 2), series.unit)} on average"
-    end = f"It ends at {with_unit(plus_minus(state.mean[-1], state.sd[-1]), series.unit)}."
+def _how_it_moves(fit: Fit, state: Path, series: Series, forecast: Forecasts | None) -> str:
+    # Of the draws: their mean is smoother than the level itself.
+    draws = fit.posterior["posterior"][series.state]
+    step = float(np.abs(draws.diff("date")).mean())
+    moved = (
+        f"From one day to the next the level moved by {with_unit(significant(step, 2), series.unit)} on average, and "
+        f"it ends at {with_unit(plus_minus(state.mean[-1], state.sd[-1]), series.unit)}."
+    )
     if forecast is None:
-        return f"{moved}. {end}"
+        return moved
     error = with_unit(significant(float(np.median(forecast.sd)), 2), series.unit)
-    return f"{moved}; a day ahead it can be forecast to within ±{NO_BREAK}{error} (one standard deviation). {end}"
+    return (
+        f"{moved} A day ahead, the next {_inside(series.label)} can be forecast to within ±{NO_BREAK}{error} (one "
+        "standard deviation)."
+    )
 
 
 def _slope_at_end(fit: Fit, assessment: Assessment, series: Series) -> list[str]:
@@ -53,10 +61,30 @@ def _slope_at_end(fit: Fit, assessment: Assessment, series: Series) -> list[str]
     text = with_unit(plus_minus(abs(mean), sd), f"{series.unit} a day")
     if slope.low95[-1] < 0 < slope.high95[-1]:
         return [
-            f"Whether it is rising or falling on the last day the data do not say ({plus_minus(mean, sd)} "
+            f"Whether the level is rising or falling on the last day the data do not say ({plus_minus(mean, sd)} "
             f"{series.unit} a day)."
         ]
-    return [f"On the last day it is {'rising' if mean > 0 else 'falling'} by {text}."]
+    return [f"On the last day the level is {'rising' if mean > 0 else 'falling'} by {text}."]
+
+
+def _compared(found: Sequence[Scalar]) -> list[str]:
+    """Compare the two cells of a quantity that the model has twice, such as the noise of dry and of rainy days."""
+    texts = []
+    for name in dict.fromkeys(scalar.quantity.name for scalar in found):
+        cells = [scalar for scalar in found if scalar.quantity.name == name]
+        if len(cells) != 2:
+            continue
+        share = float(np.mean(cells[0].draws > cells[1].draws))
+        high, low = cells if share >= 0.5 else cells[::-1]
+        sizes = [plus_minus(cell.row["mean"], cell.row["sd"]) for cell in (high, low)]
+        against = f"{sizes[0]} against {with_unit(sizes[1], high.quantity.unit)}"
+        if max(share, 1 - share) < 0.975:
+            texts.append(f"Whether {high.label} or {low.label} is larger the data do not say ({against}).")
+        else:
+            texts.append(
+                f"{high.label} is larger than {low.label} in {percent(max(share, 1 - share))} of the draws: {against}."
+            )
+    return texts
 
 
 def _inside(label: str) -> str:

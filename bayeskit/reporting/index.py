@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import count, duration, plus_minus, with_unit
+from bayeskit.reporting.figures_predictive import describe_forecasts
 from bayeskit.reporting.html import page
+from bayeskit.reporting.results import forecasts
 from bayeskit.reporting.verdict import State, describe, display_name, format_figure
 
 
@@ -28,6 +30,8 @@ class RunEntry:
         Key numbers by name, as texts.
     href
         The report's path from the index, as the file system has it.
+    adequate
+        Whether the predictive checks found nothing against the model.
     """
 
     title: str
@@ -37,12 +41,15 @@ class RunEntry:
     verdict: str
     numbers: Mapping[str, str] = field(default_factory=dict)
     href: str = "report.html"
+    adequate: bool = True
 
     @classmethod
     def of(cls, fit: Fit, assessment: Assessment, *, href: str) -> RunEntry:
         """Build the entry of a fit whose report lies at ``href``, as seen from the index."""
-        banner = describe(fit, assessment)
         origin = fit.provenance
+        series = origin.card.series
+        forecast = forecasts(fit, series) if series is not None else None
+        banner = describe(fit, assessment, describe_forecasts(forecast))
         return cls(
             title=origin.card.title,
             subtitle=origin.command,
@@ -51,6 +58,7 @@ class RunEntry:
             verdict=banner.sentence,
             numbers=_key_numbers(fit, assessment),
             href=href,
+            adequate=banner.adequate,
         )
 
     @property

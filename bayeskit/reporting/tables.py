@@ -126,7 +126,9 @@ def summary_table(assessment: Assessment, labels: Sequence[str]) -> SummaryTable
 def pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return a mapping as rows, values not given left out."""
     return [
-        (str(key).replace("_", " "), str(value)) for key, value in values.items() if value not in (None, "", [], ())
+        (str(key).replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+        for key, value in values.items()
+        if value not in (None, "", [], ())
     ]
 
 

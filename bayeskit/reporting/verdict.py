@@ -80,6 +80,7 @@ class Banner:
 
     state: State
     sentence: str
+    adequate: bool
     failed: tuple[Check, ...]
     unchecked: tuple[str, ...]
     next_step: str
@@ -119,6 +120,7 @@ def describe(fit: Fit, assessment: Assessment, forecast: ModelFit | None = None)
     return Banner(
         state=state,
         sentence=sentence_of[state](),
+        adequate=forecast is None or forecast.adequate,
         failed=_each_remedy_once(failed),
         unchecked=_not_checked(fit, checks),
         next_step=_next_step(state, failed, forecast),
@@ -256,7 +258,9 @@ def _next_step(state: State, failed: Sequence[Check], forecast: ModelFit | None)
             if remedy != failed[0].remedy
         ]
         again = "run it again and look here first; section 4 shows where the computation went wrong."
-        return f"{' '.join(others)} Then {again}" if others else f"Do that, {again}"
+        if others:
+            return f"{' '.join(others)} Then {again}"
+        return f"Follow the advice above, {again}" if failed[0].remedy else sentence(again)
     found = forecast.sentence if forecast is not None else "Section 5 lists what was assumed."
     if state == "unchecked":
         return f"Hold the fit against the data before you rely on any number here. {found}"

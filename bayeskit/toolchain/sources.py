@@ -104,7 +104,11 @@ def _included_files(program: Path, home: StanHome, folders: list[str]) -> list[P
     except OSError as error:
         raise ToolchainError(f"cannot run {home.stanc}: {error.strerror}; is it made for this machine?") from error
     if done.returncode != 0:
-        raise ToolchainError(_one_line(done.stderr or done.stdout, program))
+        message = _one_line(done.stderr or done.stdout, program)
+        split = [folder for folder in folders if "," in folder]
+        if split and "include error" in message:
+            message = f"{message}; stanc cannot search {split[0]!r}, because of the comma in its name: rename it"
+        raise ToolchainError(message)
     names = json.loads(done.stdout).get("included_files", [])
     return sorted({Path(os.path.normpath(program.parent / name)) for name in names})
 

@@ -80,16 +80,26 @@ def jobs() -> int:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:
         cores = os.cpu_count() or 1
-    return max(1, min(cores, _available_memory() // _MEMORY_PER_JOB))
+    return int(max(1, min(cores, _available_memory() // _MEMORY_PER_JOB)))
 
 
 def make_environment(**more: str) -> dict[str, str]:
     """Return the environment for make and all below it.
 
     Without what an outer make left behind (its job server is not ours) and without the user's general compiler
-    flags: -ffast-math or -march=native, meant for other programs, would change digits behind a cached name.
+    flags and what else CmdStan's makefile takes from the environment: -ffast-math, O=0 or STAN_NO_RANGE_CHECKS, meant
+    for other programs, would change what lies behind a cached name.
     """
     inherited = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEFILES", "CFLAGS", "CXXFLAGS", "CPPFLAGS"}
+    inherited |= {
+        "O",
+        "STANCFLAGS",
+        "USER_HEADER",
+        "STAN_NO_RANGE_CHECKS",
+        "STAN_CPP_OPTIMS",
+        "STAN_OPENCL",
+        "STAN_MPI",
+    }
     return {**{name: value for name, value in os.environ.items() if name not in inherited}, **more}
 
 
@@ -112,7 +122,21 @@ def _version(command: str) -> str | None:
     return lines[0].strip() if lines else None
 
 
-def _available_memory() -> int:
+def _available_memory() -> float:
+    return min(_machine_memory(), _container_memory())
+
+
+def _container_memory() -> float:
+    """Return the limit of the control group, which /proc/meminfo in a container does not know of."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            return int(Path("/sys/fs/cgroup", name).read_text(encoding="ascii"))
+        except (OSError, ValueError):  # ValueError: "max", no limit
+            continue
+    return float("inf")
+
+
+def _machine_memory() -> int:
     try:
         with Path("/proc/meminfo").open(encoding="ascii") as lines:
             for line in lines:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -94,6 +95,7 @@ def test_run_folder_keeps_its_contract(run, model, form, rain):
         summary = pd.read_csv(out / "summary.csv", index_col="quantity")
         worst = max(float(arviz_stats.rhat(posterior.to_dataset())[name].max()) for name in posterior.data_vars)
     assert summary["r_hat"].max() == pytest.approx(worst)
+    assert "created_at" not in posterior.attrs
     assert len(summary) == sum(value.size // 200 for value in posterior.data_vars.values())
 
 
@@ -115,9 +117,20 @@ def test_script_does_exactly_what_the_command_does(run, folder):
     assert first["command"] == second["command"]
 
 
+def test_script_takes_every_option_of_fit(folder):
+    options = ["--prior", "s_y=gamma(2, 1)", "--adapt-delta", "0.9", "--device", "cpu", "--strict", "--no-overwrite"]
+    printed = bayeskit("script", "weather", "days.csv", *options, "--out", "o", cwd=folder)
+    assert printed.returncode == 0, printed.stderr
+    assert "adapt_delta=0.9" in printed.stdout
+    assert "gamma(2, 1)" in printed.stdout
+    assert "bk.save_run(fit, assessment, 'o', overwrite=False)" in printed.stdout
+    assert printed.stdout.rstrip().endswith("raise SystemExit(0 if assessment.passed else 3)")
+    compile(printed.stdout, "script", "exec")
+
+
 def test_command_in_the_record_gives_the_same_draws(run, folder):
     out = run("trend", "marginal", "noise")
-    command = json.loads((out / "run.json").read_text())["command"].split()
+    command = shlex.split(json.loads((out / "run.json").read_text())["command"])
     done = bayeskit(*command[1:], "--out", "again", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert (folder / "again" / "summary.csv").read_text() == (out / "summary.csv").read_text()
@@ -161,6 +174,56 @@ def test_many_chains_start_in_groups(folder):
     assert next(v for v in bk.assess(fit).verdicts if v.name == "ess_bulk").threshold == 400
 
 
+def test_a_failing_report_does_not_lose_the_draws(folder, monkeypatch):
+    import bayeskit.reporting
+
+    def broken(fit, assessment):
+        raise ValueError("no ink")
+
+    monkeypatch.setattr(bayeskit.reporting, "render", broken)
+    monkeypatch.chdir(folder)
+    task = workflows.Task("weather", "days.csv", {}, config=bk.StanConfig(chains=2, warmup=100, draws=50))
+    with pytest.raises(RuntimeError, match="the report could not be made \\(no ink\\)"):
+        workflows.fit_to_folder(task, folder / "no-ink", overwrite=False, notify=print)
+    monkeypatch.undo()
+    assert workflows.report_again(folder / "no-ink").is_file()
+
+
+def test_old_dates_are_kept(folder):
+    old = pd.read_csv(folder / "days.csv")
+    old["date"] = old["date"].str.replace("2021", "1573")
+    old.to_csv(folder / "old.csv", index=False)
+    done = bayeskit("fit", "weather", "old.csv", *FAST, "--out", "old", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "mu[1573-03-01]" in (folder / "old" / "summary.csv").read_text()
+
+
+def test_the_caller_s_environment_and_children_are_left_alone(folder):
+    program = """
+import os, signal, subprocess, sys, threading, time
+import psutil, bayeskit as bk
+os.environ.pop("STAN_NUM_THREADS", None)
+mine = subprocess.Popen(["sleep", "60"])
+model = bk.weather(bk.load_weather("days.csv"))
+bk.fit(model, config=bk.StanConfig(chains=2, warmup=100, draws=50))
+assert "STAN_NUM_THREADS" not in os.environ
+def interrupt():
+    while not any("weather_level" in child.name() for child in psutil.Process().children()):
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    bk.fit(model, config=bk.StanConfig(chains=2, warmup=10**6, draws=1000))
+except KeyboardInterrupt:
+    print("stopped", mine.poll())
+mine.kill()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout.strip() == "stopped None", done.stderr
+
+
 def test_fit_and_assessment_show_themselves(folder):
     fit = bk.fit(bk.weather(bk.load_weather(folder / "days.csv")), config=bk.StanConfig(chains=2, warmup=100, draws=50))
     assert "s_mu" in repr(fit)
@@ -180,6 +243,7 @@ def test_fit_and_assessment_show_themselves(folder):
         (["fit", "weather", "days.csv", "--seed", "-1"], "seed must lie between 0 and 4294967295, got -1"),
         (["fit", "weather", "days.csv", "--engine", "pyro"], "choose from stan"),
         (["fit", "weather", "days.csv", "--device", "cuda"], "runs on the CPU"),
+        (["fit", "weather", "days.csv", "--chains", "17"], "take a multiple, got 17"),
         (["fit", "wether", "days.csv"], "wether"),
         (["fit", "weather", "days.csv", "--chian", "3"], "--chian"),
         (["report", "nowhere"], "there is no run.json"),

@@ -199,7 +199,8 @@ PLAIN = {
     ),
     "several stations": (
         table("date,temperature,station"),
-        "the file holds 15 stations: 1, 2, 3 and 12 more; say which one, e.g. station='1'",
+        "the file holds 15 stations: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14 and 15; "
+        "say which one by station (--station), e.g. '1'",
     ),
     "an escape sequence": (
         table(row5="2020-01-04,\x1b[31mred"),
@@ -327,9 +328,10 @@ def test_jma_stations(tmp_path, jma_sample):
     file = jma_sample("甲府")
     file.blocks += jma_sample("乙町").blocks
     path = save(tmp_path, file.text())
-    assert complaint(path) == "the file holds 2 stations: 甲府 and 乙町; say which one, e.g. station='甲府'"
-    assert complaint(path, station="甲") == "there is no station '甲', only 甲府 and 乙町; did you mean station='甲府'?"
-    assert complaint(path, station="丙").endswith("; ask for one that is there, e.g. station='甲府'")
+    expected = "the file holds 2 stations: 甲府 and 乙町; say which one by station (--station), e.g. '甲府'"
+    assert complaint(path) == expected
+    assert complaint(path, station="甲") == "there is no station '甲', only 甲府 and 乙町; did you mean '甲府'?"
+    assert complaint(path, station="丙").endswith("; ask for one that is there, e.g. '甲府'")
 
 
 JMA_EDITS = {

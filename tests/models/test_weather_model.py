@@ -5,6 +5,7 @@ import pytest
 
 import bayeskit as bk
 from bayeskit.core.paths import resource
+from bayeskit.core.types import Source
 from bayeskit.models.weather import weather
 
 
@@ -19,6 +20,25 @@ def test_priors_scale_with_the_data(seattle):
     )
     narrow_scale, wide_scale = (weather(data).prior("s_mu").arguments[1] for data in (seattle, wide))
     assert wide_scale == pytest.approx(2 * narrow_scale, rel=0.01)  # three digits are kept
+
+
+def test_priors_of_a_steady_drift_hold_its_steps():
+    days = np.arange(np.datetime64("2020-01-01"), np.datetime64("2020-01-21"))
+    source = Source("drift", "0" * 64, "drift")
+    data = bk.WeatherData(
+        dates=days, temperature=10 + 0.5 * np.arange(20), precipitation=None, station=None, source=source
+    )
+    assert weather(data).prior("s_mu").arguments == (0.0, 0.5)
+
+
+def test_one_override_may_stand_alone(seattle):
+    assert str(weather(seattle, prior="s_y=gamma(2, 1)").prior("s_y")) == "gamma(2, 1)"
+
+
+def test_signal_share_is_that_of_each_kind_of_day(seattle):
+    model = weather(seattle, rain="noise", prior=["s_mu=normal(1, 1e-9)", "s_y=normal(1, 1e-9)"])
+    values, _ = model.draw_prior(3, np.random.default_rng(1))
+    np.testing.assert_allclose(values["signal_share"], np.full((3, 2), 0.5))
 
 
 def test_priors_stay_as_they_are_for_simulated_data(seattle):
@@ -68,6 +88,8 @@ def test_rainy_days_get_their_own_noise(seattle):
         ({"form": "x"}, "form 'x' is unknown"),
         ({"rain": "wet"}, "rain 'wet' is unknown"),
         ({"rain": "noise", "rain_threshold": -1.0}, "from 0 up, got -1"),
+        ({"rain_threshold": float("nan")}, "from 0 up, got nan"),
+        ({"prior": "s_y=lognormal(1000, 1)"}, "beyond what numbers hold"),
         ({"rain": "noise", "rain_threshold": 1e6}, "no observed day is rainy at a threshold of 1e\\+06 mm"),
     ],
 )
@@ -94,6 +116,11 @@ def test_card_shows_the_whole_program(seattle):
     assert "y ~ normal(moments[day, 1]" in program
 
 
-def test_card_names_every_parameter_of_the_posterior(seattle):
-    card = weather(seattle, model="trend").card()
-    assert [prior.name for prior in card.priors] == ["s_mu", "s_y", "mu_1", "slope_1"]
+@pytest.mark.parametrize("structure", ["level", "trend"])
+def test_card_tells_of_every_scalar_and_every_prior(seattle, structure):
+    model = weather(seattle, model=structure)
+    card = model.card()
+    scalars = set(model.outputs) - set(model.states) - {"log_lik", "y_rep"}
+    assert {quantity.name for quantity in card.quantities} == scalars
+    assert [prior.name for prior in card.priors][:3] == ["s_mu", "s_y", "mu_1"]
+    assert ("slope_1" in [prior.name for prior in card.priors]) == (structure == "trend")

@@ -117,6 +117,19 @@ def test_it_prints_light_with_every_figure(browser: Browser, report: Path, tmp_p
     page.context.close()
 
 
+def test_it_prints_what_is_folded_away(browser: Browser, report: Path) -> None:
+    page, troubles = opened(browser, report)
+    folded = "document.querySelectorAll('details:not([open])').length"
+    before = page.evaluate(folded)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert before > 0
+    assert page.evaluate(folded) == 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(folded) == before
+    assert troubles == []
+    page.context.close()
+
+
 def test_the_index_fits_a_phone(browser: Browser, small: tuple[Fit, Assessment], tmp_path: Path) -> None:
     path = tmp_path / "index.html"
     path.write_text(render_index([RunEntry.of(*small, href="level/report.html")] * 2), encoding="utf-8")

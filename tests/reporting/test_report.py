@@ -13,6 +13,7 @@ from reporting.factories import make_assessment, make_fit
 
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.reporting import render
+from bayeskit.reporting.sections import build
 
 VOID = {"meta", "br", "img", "input", "link", "hr"}
 
@@ -192,6 +193,16 @@ def test_one_chain_makes_a_report() -> None:
 def test_eight_chains_share_four_colours_and_say_so() -> None:
     fit = make_fit(n_days=40, n_draws=60, n_chains=8)
     assert "chains 1, 5, …" in render(fit, make_assessment(fit))
+
+
+def test_the_dashed_line_is_what_this_number_of_chains_needs() -> None:
+    fit = make_fit(n_days=40, n_draws=100, n_chains=2)
+    whole = make_assessment(fit)
+    verdicts = [replace(v, threshold=200.0) if v.name == "ess_bulk" else v for v in whole.verdicts]
+    figures = build(fit, replace(whole, verdicts=tuple(verdicts))).diagnostics
+    panel = next(figure for figure in figures if figure.name == "evolution").panels[0]
+    dashed = [trace for trace in panel.data if trace.get("line", {}).get("dash") == "dash"]
+    assert [float(np.max(trace["y"])) for trace in dashed] == [200.0]
 
 
 def test_the_program_is_highlighted_and_the_run_can_be_repeated(small_html: str) -> None:

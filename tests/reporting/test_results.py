@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from reporting.factories import make_assessment, make_fit
 
+from bayeskit.reporting.figures_diagnostics import rank_band
 from bayeskit.reporting.figures_predictive import autocorrelation, describe_forecasts, simultaneous_band
+from bayeskit.reporting.headline import headline
 from bayeskit.reporting.results import Forecasts, Scalar, forecasts, missing_runs, path, scalars
 from bayeskit.reporting.tables import state_positions, worst_labels
 
@@ -68,6 +70,25 @@ def test_autocorrelation_knows_the_calendar() -> None:
     assert list(lags) == list(range(1, 41))
 
 
+def test_short_and_weekly_series_are_not_told_of_lags_that_they_cannot_show() -> None:
+    rng = np.random.default_rng(6)
+    lags, *_ = autocorrelation(rng.normal(size=12), DAYS[:12])
+    assert list(lags) == [1, 2, 3]
+    lags, *_ = autocorrelation(rng.normal(size=200), DAYS[:1400:7])
+    assert list(lags) == [7, 14, 21, 28, 35]
+
+
+def test_rank_curves_of_chains_that_agree_stay_in_the_band() -> None:
+    rng = np.random.default_rng(7)
+    n_draws, n_chains, trials = 100, 4, 1000
+    ranks = rng.permuted(np.tile(np.arange(n_draws * n_chains), (trials, 1)), axis=1)
+    ordered = np.sort(ranks[:, :n_draws], axis=1) / (n_draws * n_chains)
+    distance = np.abs(np.arange(1, n_draws + 1) / n_draws - ordered).max(axis=1)
+    left = np.mean(distance > rank_band(n_draws, n_chains, 1))
+    assert left * n_chains < 0.025
+    assert rank_band(n_draws, n_chains, 2925) > rank_band(n_draws, n_chains, 1)
+
+
 def test_missing_stretches_are_found() -> None:
     fit = make_fit(n_days=60, n_draws=20, missing=slice(10, 15))
     (run,) = missing_runs(fit, fit.provenance.card.series)
@@ -105,3 +126,17 @@ def test_the_worst_states_are_found_by_r_hat() -> None:
     (label,) = worst_labels(assessment, ["s_mu", "s_y", "signal_share"], 1)
     assert label == "mu[2012-01-07]"
     assert state_positions(assessment, [label]) == [("mu[2012-01-07]", "mu", 6)]
+
+
+@pytest.mark.parametrize(
+    ("shift", "told"), [(0.0, "the data do not say"), (0.9, "s_y[dry] is larger than s_y[rainy] in 100")]
+)
+def test_rainy_and_dry_noise_are_compared(shift: float, told: str) -> None:
+    fit = make_fit(n_days=40, n_draws=100, rain_noise=True)
+    noise = fit.posterior["posterior"]["s_y"]
+    base = noise.sel(weather="rainy").to_numpy()
+    rng = np.random.default_rng(8)
+    noise.loc[{"weather": "dry"}] = rng.permuted(base.ravel()).reshape(base.shape) + shift
+    assessment = make_assessment(fit)
+    texts = headline(fit, assessment, scalars(fit, assessment), None)
+    assert told in texts[-1]

@@ -24,6 +24,7 @@ NOISE = np.array([0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1])
 CASES = {
     "balanced": Dense("level", Y, NOISE, 0.8, np.array([0.5, 1.3]), (9.0, 3.0), (0.3, 0.7)),
     "hardly any noise": Dense("level", Y, NOISE, 0.8, np.array([1e-4, 2e-4]), (9.0, 3.0), (0.3, 0.7)),
+    "little noise": Dense("level", Y, NOISE, 0.8, np.array([0.02, 0.03]), (9.0, 3.0), (0.3, 0.7)),
     "hardly any signal": Dense("level", Y, NOISE, 1e-3, np.array([0.5, 1.3]), (9.0, 3.0), (0.3, 0.7)),
 }
 
@@ -84,7 +85,7 @@ def test_one_step_ahead_densities_are_exact(probe, name, structure):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 if name == "hardly any noise" else 1e-9)
 
 
-@pytest.mark.parametrize("name", ["balanced", "hardly any signal"])
+@pytest.mark.parametrize("name", ["balanced", "little noise", "hardly any signal"])
 @pytest.mark.parametrize("structure", ["level", "trend"])
 def test_smoother_draws_from_the_states_given_all_days(probe, name, structure):
     draws = probe(name)["level_mu"] if structure == "level" else probe(name)["trend_states"][..., 0]
@@ -105,8 +106,16 @@ def test_last_slope_has_the_spread_of_one_more_step(probe):
 
 @pytest.mark.parametrize(
     ("variable", "change"),
-    [("filtered_mu", {}), ("level_mu", {"s_mu": 0.88}), ("level_mu", {"mu_1": (11.0, 3.0)})],
-    ids=["filtered instead of smoothed", "another s_mu", "another prior mean"],
+    [
+        ("filtered_mu", {}),
+        ("level_mu", {"s_mu": 0.88}),
+        ("level_mu", {"mu_1": (11.0, 3.0)}),
+        ("trend_states", {"structure": "trend", "s_mu": 0.88}),
+        ("trend_states", {"structure": "level"}),
+    ],
+    ids=["filtered, not smoothed", "another s_mu", "another prior mean", "another s_mu of the trend", "another model"],
 )
 def test_wrong_draws_are_rejected(probe, variable, change):
-    assert min(p_values(probe("balanced")[variable], *replace(CASES["balanced"], **change).smoothed())) < ALPHA
+    draws = probe("balanced")[variable]
+    draws = draws[..., 0] if draws.ndim == 3 else draws
+    assert min(p_values(draws, *replace(CASES["balanced"], **change).smoothed())) < ALPHA

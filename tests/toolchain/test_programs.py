@@ -164,12 +164,20 @@ def test_awkward_file_names(quick_home: StanHome, tmp_path: Path) -> None:
         assert f"{stem.replace('-', '_')}_model " in executable.read_text()
 
 
+def test_an_include_in_a_folder_with_a_comma_is_explained(quick_home: StanHome, tmp_path: Path) -> None:
+    program = write(tmp_path / "a,b/p.stan", INCLUDING)
+    write(tmp_path / "a,b/lib/f.stanfunctions", "real f(real a) { return a; }\n")
+    with pytest.raises(ToolchainError, match=r"cannot search '.*a,b', because of the comma in its name: rename it"):
+        compile_program(program, quick_home)
+
+
 def test_outer_compiler_flags_stay_outside(
     quick_home: StanHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     makefile = quick_home.path / "makefile"
-    makefile.write_text(makefile.read_text().replace("# $(STANCFLAGS)", "# [$(CXXFLAGS)] [$(LDFLAGS)]"))
+    makefile.write_text(makefile.read_text().replace("# $(STANCFLAGS)", "# [$(CXXFLAGS)$(O)] [$(LDFLAGS)]"))
     monkeypatch.setenv("CXXFLAGS", "-ffast-math")
+    monkeypatch.setenv("O", "0")
     monkeypatch.setenv("LDFLAGS", "-Lkept")
     monkeypatch.setenv("MAKEFLAGS", " -j2 --jobserver-auth=77,78")
     executable, _ = compile_program(write(tmp_path / "p.stan", PROGRAM), quick_home)

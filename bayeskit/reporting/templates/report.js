@@ -4,6 +4,7 @@
   const plots = [...document.querySelectorAll(".plot")];
   const specs = new Map();
   let printing = false;
+  let folded = [];
 
   const styleValue = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -161,7 +162,13 @@
   window.addEventListener("beforeprint", () => {
     if (printing) return;
     printing = true;
+    folded = [...document.querySelectorAll("details:not([open])")];
+    for (const part of folded) part.open = true;
     plots.forEach(draw);
   });
-  window.addEventListener("afterprint", () => { printing = false; redraw(); });
+  window.addEventListener("afterprint", () => {
+    printing = false;
+    for (const part of folded) part.open = false;
+    redraw();
+  });
 })();
