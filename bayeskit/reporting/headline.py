@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bayeskit.core.types import Assessment, Fit, Series
+from bayeskit.core.types import Assessment, Fit, ModelCard, Series
 from bayeskit.core.words import NO_BREAK, day, percent, plus_minus, significant, with_unit
 from bayeskit.reporting.results import Forecasts, Path, Scalar, path
 
@@ -23,7 +23,7 @@ def headline(fit: Fit, assessment: Assessment, found: Sequence[Scalar], forecast
         _where_it_went(state, series),
         _how_it_moves(fit, state, series, forecast),
         *_slope_at_end(fit, assessment, series),
-        *_compared(found),
+        *_compared(found, fit.provenance.card),
     ]
 
 
@@ -67,10 +67,10 @@ def _slope_at_end(fit: Fit, assessment: Assessment, series: Series) -> list[str]
     return [f"On the last day the level is {'rising' if mean > 0 else 'falling'} by {text}."]
 
 
-def _compared(found: Sequence[Scalar]) -> list[str]:
-    """Compare the two cells of a quantity that the model has twice, such as the noise of dry and of rainy days."""
+def _compared(found: Sequence[Scalar], card: ModelCard) -> list[str]:
+    """Compare the two cells of a parameter that the model has twice, such as the noise of dry and of rainy days."""
     texts = []
-    for name in dict.fromkeys(scalar.quantity.name for scalar in found):
+    for name in [prior.name for prior in card.priors]:  # what follows from the parameters would say it once more
         cells = [scalar for scalar in found if scalar.quantity.name == name]
         if len(cells) != 2:
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import duration
@@ -51,7 +51,6 @@ class Sections:
     priors: Figure | None
     timings: list[tuple[str, str]]
     config: list[tuple[str, str]]
-    notes: list[str] = field(default_factory=list)
 
 
 def build(fit: Fit, assessment: Assessment) -> Sections:
@@ -74,7 +73,6 @@ def build(fit: Fit, assessment: Assessment) -> Sections:
         priors=prior_figure(fit, _with_first_states(fit, found)),
         timings=[(name.replace("_", " "), duration(seconds)) for name, seconds in fit.provenance.timings.items()],
         config=pairs(fit.provenance.config),
-        notes=_notes(fit),
     )
 
 
@@ -120,7 +118,3 @@ def _with_first_states(fit: Fit, found: list[Scalar]) -> list[Scalar]:
         if name in posterior and posterior[name].ndim == 3:
             firsts += states(fit, name, [(prior_name, 0)])
     return [*found, *firsts]
-
-
-def _notes(fit: Fit) -> list[str]:
-    return [*fit.provenance.data.notes, *getattr(fit.provenance.card, "notes", ())]
