@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -224,22 +224,29 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 @contextmanager
 def _children_end_with_us() -> Iterator[None]:
-    """On Ctrl-C or SIGTERM end Stan's processes at once; cmdstanpy would wait for them."""
+    """On Ctrl-C or SIGTERM end Stan's processes at once; cmdstanpy would wait for them, and start the chains to come."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     ours = psutil.Process()
     others = set(ours.children(recursive=True))
+    over = threading.Event()
+
+    def reap() -> None:
+        while not over.wait(0.02):
+            for child in set(ours.children(recursive=True)) - others:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        for child in set(ours.children(recursive=True)) - others:
-            child.kill()
+        threading.Thread(target=reap, daemon=True).start()
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
+        over.set()
         for number, handler in before.items():
             signal.signal(number, handler)
