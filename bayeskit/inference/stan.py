@@ -224,7 +224,7 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 @contextmanager
 def _children_end_with_us() -> Iterator[None]:
-    """On Ctrl-C or SIGTERM end Stan's processes at once; cmdstanpy would wait for them, and start the chains to come."""
+    """On Ctrl-C or SIGTERM end Stan's processes at once; cmdstanpy would wait for them and for those to come."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

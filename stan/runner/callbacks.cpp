@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <set>
 
 namespace runner {
 namespace {
@@ -33,6 +34,7 @@ void CsvWriter::operator()(const std::vector<std::string>& names) {
   }
   row_.back() = '\n';
   file_->append(row_);
+  has_names_ = true;
 }
 
 void CsvWriter::operator()(const std::vector<double>& values) {
@@ -46,6 +48,7 @@ void CsvWriter::operator()(const std::vector<double>& values) {
   }
   row_.back() = '\n';
   file_->append(row_);
+  ++rows_;
 }
 
 void CsvWriter::operator()() { comment({""}); }
@@ -70,25 +73,31 @@ void ConsoleLogger::print(const std::string& message) {
 
 void ConsoleLogger::keep(const std::string& message) {
   const std::lock_guard<std::mutex> guard(lock_);
-  std::string& paragraph = pending_[std::this_thread::get_id()];
-  paragraph += message + '\n';
+  std::vector<std::string>& paragraph = pending_[std::this_thread::get_id()];
+  paragraph.push_back(message);
   if (message.empty()) {
-    std::cerr << paragraph << std::flush;
+    std::string text;
+    for (const auto& line : paragraph) {
+      text += line + '\n';
+    }
+    std::cerr << text << std::flush;
     paragraph.clear();
   }
 }
 
 std::string ConsoleLogger::pending_errors() const {
   std::string all;
+  std::set<std::string> seen;  // chains that fail for one reason say the same
   for (const auto& [thread, paragraph] : pending_) {
-    all += paragraph;
+    for (const auto& message : paragraph) {
+      all += seen.insert(message).second ? message + ' ' : "";
+    }
   }
   return single_line(all);
 }
 
-JsonDocument::JsonDocument(int precision)
-    : stream_(new std::ostringstream), writer_(std::unique_ptr<std::ostringstream>(stream_)) {
-  stream_->precision(digits(precision));
+JsonDocument::JsonDocument(int precision) : text_(std::make_unique<std::ostringstream>()) {
+  text_->precision(digits(precision));
 }
 
 std::string single_line(const std::string& message) {

@@ -34,9 +34,15 @@ class CsvWriter final : public stan::callbacks::writer {
   /** Several comment lines as one record. */
   void comment(const std::vector<std::string>& lines);
 
+  bool has_names() const { return has_names_; }
+  /** How many rows of values there are. */
+  long long rows() const { return rows_; }
+
  private:
   std::unique_ptr<RecordFile> file_;
   int precision_ = 6;
+  bool has_names_ = false;
+  long long rows_ = 0;
   std::string row_;  // kept, so that a row costs no allocation
 };
 
@@ -58,7 +64,7 @@ class ConsoleLogger final : public stan::callbacks::logger {
   void fatal(const std::string& message) override { keep(message); }
   void fatal(const std::stringstream& message) override { keep(message.str()); }
 
-  /** The error messages of all chains that no empty one has ended, as one line. */
+  /** The error messages of all chains that no empty one has ended, each once, as one line. */
   std::string pending_errors() const;
 
  private:
@@ -66,23 +72,24 @@ class ConsoleLogger final : public stan::callbacks::logger {
   void keep(const std::string& message);
 
   std::mutex lock_;
-  std::map<std::thread::id, std::string> pending_;
+  std::map<std::thread::id, std::vector<std::string>> pending_;
 };
 
-/** Collects a JSON document in memory, for `write_file`. */
+/** A JSON document in memory, for `write_file`. It owns its text; a writer borrows it, and must not outlive it. */
 class JsonDocument {
  public:
   explicit JsonDocument(int precision);
 
-  using Writer = stan::callbacks::json_writer<std::ostringstream>;
-  Writer& writer() { return writer_; }
-  /** Gives the writer away; the document must not outlive it. */
-  Writer take_writer() { return std::move(writer_); }
-  std::string text() const { return stream_->str(); }
+  struct Borrowed {
+    void operator()(std::ostringstream*) const {}
+  };
+  using Writer = stan::callbacks::json_writer<std::ostringstream, Borrowed>;
+  /** What fills the document; one, since it keeps count of commas and depth. */
+  Writer writer() { return Writer(std::unique_ptr<std::ostringstream, Borrowed>(text_.get())); }
+  std::string text() const { return text_->str(); }
 
  private:
-  std::ostringstream* stream_;  // owned by the writer
-  Writer writer_;
+  std::unique_ptr<std::ostringstream> text_;  // stays in its place when the document moves
 };
 
 /** `message` on one line, without the line breaks that Stan puts into some of its messages. */

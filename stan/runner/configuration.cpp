@@ -23,10 +23,14 @@ std::vector<std::string> header_lines(const Argument& arguments, const stan::mod
   return lines;
 }
 
+std::string configuration_file(const Argument& arguments) {
+  return chain_files(get<std::string>(arguments, "output.file"), "_config", ".json", 1, 0).front();
+}
+
 void save_configuration(const Argument& arguments, const stan::model::model_base& model,
                         const std::string& started) {
   JsonDocument document(get_int(arguments, "output.sig_figs"));
-  auto& writer = document.writer();
+  auto writer = document.writer();
   writer.begin_record();
   writer.write("stan_major_version", stan::MAJOR_VERSION);
   writer.write("stan_minor_version", stan::MINOR_VERSION);
@@ -40,8 +44,7 @@ void save_configuration(const Argument& arguments, const stan::model::model_base
     writer.write(line.substr(0, equals), line.substr(equals + 3));
   }
   writer.end_record();
-  const auto names = chain_files(get<std::string>(arguments, "output.file"), "_config", ".json", 1, 0);
-  write_file(names.front(), document.text());
+  write_file(configuration_file(arguments), document.text());
 }
 
 }  // namespace runner

@@ -14,7 +14,10 @@ namespace runner {
 std::vector<std::string> header_lines(const Argument& arguments, const stan::model::model_base& model,
                                       const std::string& started);
 
-/** Writes the same as JSON beside the output file. */
+/** The name of the JSON file beside the output file. */
+std::string configuration_file(const Argument& arguments);
+
+/** Writes the same as JSON to `configuration_file`. */
 void save_configuration(const Argument& arguments, const stan::model::model_base& model,
                         const std::string& started);
 

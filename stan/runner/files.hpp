@@ -18,8 +18,13 @@ std::timed_mutex& output_lock();
 /** A file that grows by whole records: an append that fails is taken back. */
 class RecordFile {
  public:
-  /** Creates or empties the file; throws UserError where it cannot be written. */
-  explicit RecordFile(std::string path);
+  /**
+   * Opens the file; throws UserError where it cannot be written. What is in it stays until the first append, and a
+   * file that is new goes again if there is none, so that a run that cannot begin leaves everything as it was.
+   */
+  explicit RecordFile(const std::string& path) : RecordFile(path, path) {}
+  /** Messages speak of the file as `shown`. */
+  RecordFile(std::string path, std::string shown);
   ~RecordFile();
   RecordFile(const RecordFile&) = delete;
   RecordFile& operator=(const RecordFile&) = delete;
@@ -27,17 +32,30 @@ class RecordFile {
   void append(const std::string& record);
 
  private:
+  void take_back() const;
+
   std::string path_;
+  std::string shown_;
+  bool is_new_ = false;
   int descriptor_;
+  bool can_be_shortened_ = false;
+  bool has_begun_ = false;
   off_t length_ = 0;
 };
 
-/** Writes a file that is there completely or not at all. */
+/** Writes a file that is there completely or not at all; into a pipe, a device or a link's target as it comes. */
 void write_file(const std::string& path, const std::string& content);
+
+/** Throws UserError, as `write_file` would, and changes nothing. */
+void check_writable(const std::string& path);
+
+/** Equal for two names of one file, there or not yet; empty for devices, which any number of outputs may share. */
+std::string identity(const std::string& path);
 
 /**
  * The names of one file per chain, after CmdStan's pattern: `out.csv` alone for a single chain, else
  * `out_3.csv`; a tag goes before the number, as in `out_metric_3.json`. A name without a suffix gets one.
+ * Without a tag, devices, pipes and the process's own descriptors are what is named, for every chain.
  */
 std::vector<std::string> chain_files(const std::string& name, const std::string& tag, const std::string& suffix,
                                      int num_chains, int first_chain);

@@ -59,27 +59,39 @@ std::vector<std::string> split(const std::string& names) {
   return parts;
 }
 
-std::vector<std::string> input_files(const std::string& names, const std::string& purpose, int num_chains,
-                                     int first_chain) {
-  const auto count = static_cast<std::size_t>(num_chains);
-  const auto parts = split(names);
-  if (parts.size() > 1) {
-    if (parts.size() != count) {
-      throw UserError("the " + purpose + " argument names " + std::to_string(parts.size()) + " files for " +
-                      std::to_string(num_chains) + " chains");
-    }
-    return parts;
-  }
-  if (num_chains > 1) {
-    auto numbered = chain_files(names, "", ".json", num_chains, first_chain);
-    if (std::filesystem::exists(numbered.front())) {
-      return numbered;
-    }
-  }
-  return {names};
+bool exists(const std::string& path) {
+  std::error_code unused;
+  return std::filesystem::exists(path, unused);
+}
+
+bool is_radius(const std::string& init, double& radius) {
+  char* end = nullptr;
+  radius = std::strtod(init.c_str(), &end);
+  return end != init.c_str() && *end == '\0' && std::isfinite(radius);
 }
 
 }  // namespace
+
+std::vector<std::string> input_files(const std::string& names, const std::string& purpose, int num_chains,
+                                     int first_chain) {
+  if (num_chains == 1 || names.empty()) {
+    return {names};
+  }
+  const auto numbered = chain_files(names, "", ".json", num_chains, first_chain);
+  // A pipe keeps its name whatever the chain, and can be read once only.
+  if (numbered.front() != names && exists(numbered.front())) {
+    return numbered;
+  }
+  const auto parts = split(names);
+  if (parts.size() <= 1 || exists(names)) {
+    return {names};
+  }
+  if (parts.size() != numbered.size()) {
+    throw UserError("the " + purpose + " argument names " + std::to_string(parts.size()) + " files for " +
+                    std::to_string(num_chains) + " chains");
+  }
+  return parts;
+}
 
 Context read_context(const std::string& path, const std::string& purpose) {
   if (path.empty()) {
@@ -107,10 +119,14 @@ std::vector<Context> read_contexts(const std::string& names, const std::string& 
   return contexts;
 }
 
+std::vector<std::string> init_files(const std::string& init, int num_chains, int first_chain) {
+  double unused = 0;
+  return is_radius(init, unused) ? std::vector<std::string>{} : input_files(init, "init", num_chains, first_chain);
+}
+
 Inits read_inits(const std::string& init, int num_chains, int first_chain) {
-  char* end = nullptr;
-  const double radius = std::strtod(init.c_str(), &end);
-  if (end == init.c_str() || *end != '\0' || !std::isfinite(radius)) {
+  double radius = 0;
+  if (!is_radius(init, radius)) {
     return {default_radius, read_contexts(init, "init", num_chains, first_chain)};
   }
   if (radius < 0) {

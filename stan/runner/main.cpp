@@ -15,10 +15,10 @@
 #include "build_options.hpp"
 #include "callbacks.hpp"
 #include "command_line.hpp"
-#include "configuration.hpp"
 #include "error.hpp"
 #include "inputs.hpp"
 #include "method.hpp"
+#include "plan.hpp"
 #include "profile.hpp"
 #include "render.hpp"
 #include "signals.hpp"
@@ -84,7 +84,32 @@ const Method& chosen_method(const Argument& arguments) {
                        [&name](const Method& method) { return method.arguments().name == name; });
 }
 
+/** Runs the method; what it throws comes after what was logged, which often is the reason. */
+int run_logged(const Method& method, Run& run) {
+  try {
+    return method.run(run);
+  } catch (const std::exception& error) {
+    const std::string errors = run.logger.pending_errors();
+    throw UserError((errors.empty() ? "" : errors + " ") + error.what());
+  }
+}
+
+/** Nobody asked for the default file by name: that it cannot be written must not make good draws a failure. */
+void write_profiles(const Argument& arguments) {
+  const Argument& profile = node(arguments, "output.profile_file");
+  try {
+    save_profiles(std::get<std::string>(profile.value));
+  } catch (const UserError& error) {
+    if (!profile.is_default()) {
+      throw;
+    }
+    std::cerr << "Warning: no profile is saved: " << error.what() << std::endl;
+  }
+}
+
 int run_method(Argument& arguments) {
+  const Method& method = chosen_method(arguments);
+  check_files(arguments, method.plan(arguments));
   start_threads(arguments);
   const unsigned int seed = settle_seed(arguments);
   for (const auto& line : configuration_lines(arguments)) {
@@ -93,15 +118,10 @@ int run_method(Argument& arguments) {
   std::cout << std::endl;
   const Context data = read_context(get<std::string>(arguments, "data.file"), "data");
   const std::unique_ptr<stan::model::model_base> model(&new_model(*data, seed, &std::cout));
-  const std::string started = start_time();
   ConsoleLogger logger;
-  Run run{arguments, *model, logger, seed, static_cast<unsigned int>(get_int(arguments, "id")),
-          header_lines(arguments, *model, started)};
-  if (get<bool>(arguments, "output.save_cmdstan_config")) {
-    save_configuration(arguments, *model, started);
-  }
-  const int code = chosen_method(arguments).run(run);
-  save_profiles(get<std::string>(arguments, "output.profile_file"));
+  Run run{arguments, *model, logger, seed, static_cast<unsigned int>(get_int(arguments, "id")), start_time()};
+  const int code = run_logged(method, run);
+  write_profiles(arguments);
   const std::string errors = logger.pending_errors();
   if (code != stan::services::error_codes::OK) {
     throw UserError(errors.empty() ? "the method failed" : errors);

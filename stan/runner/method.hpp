@@ -8,6 +8,7 @@
 
 #include "argument.hpp"
 #include "callbacks.hpp"
+#include "plan.hpp"
 
 namespace runner {
 
@@ -18,20 +19,26 @@ struct Run {
   ConsoleLogger& logger;
   unsigned int seed;
   unsigned int id;
-  /** The comment lines that open each output file. */
-  std::vector<std::string> header;
+  std::string started;
 
   int precision() const { return get_int(arguments, "output.sig_figs"); }
   int refresh() const { return get_int(arguments, "output.refresh"); }
 
-  /** One CSV file a chain, each with the header; writers without a file where `name` is empty. */
+  /** One CSV file a chain; writers without a file where `name` is empty. */
   std::vector<CsvWriter> open_csv(const std::string& name, int num_chains) const;
+  /**
+   * To be called when everything else has been read and opened, since only now existing files are replaced: saves
+   * the configuration, and writes the header to each of these files.
+   */
+  void begin(const std::vector<std::vector<CsvWriter>*>& outputs) const;
 };
 
-/** A row of the table of methods: its arguments and what runs it. */
+/** A row of the table of methods: its arguments, its files, and what runs it. */
 struct Method {
   /** The group of the method's arguments; its name is the method's. */
   Argument (*arguments)();
+  /** The files that belong to this method alone. Throws UserError for arguments that contradict each other. */
+  Plan (*plan)(const Argument& arguments);
   /** Returns one of Stan's error codes. */
   int (*run)(Run& run);
 };

@@ -2,6 +2,9 @@
 
 #include <stan/services/error_codes.hpp>
 
+#include <limits>
+#include <utility>
+
 #include "error.hpp"
 #include "sampler.hpp"
 
@@ -71,12 +74,65 @@ bool runs_fixed_param(Run& run) {
   return true;
 }
 
-void save_metrics(const Run& run, const SamplerSettings& settings, const std::vector<JsonDocument>& metrics) {
-  const auto names = chain_files(get<std::string>(run.arguments, "output.file"), "_metric", ".json",
-                                 settings.num_chains, static_cast<int>(run.id));
+std::vector<Context> read_metrics(const SamplerSettings& settings, int first_chain) {
+  return settings.metric_file.empty()
+             ? std::vector<Context>{}
+             : read_contexts(settings.metric_file, "metric", settings.num_chains, first_chain);
+}
+
+std::vector<std::string> metric_outputs(const Argument& arguments) {
+  return chain_files(get<std::string>(arguments, "output.file"), "_metric", ".json",
+                     get_int(arguments, "method.sample.num_chains"), get_int(arguments, "id"));
+}
+
+void save_metrics(const Run& run, const std::vector<JsonDocument>& metrics) {
+  const auto names = metric_outputs(run.arguments);
   for (std::size_t chain = 0; chain < names.size(); ++chain) {
     write_file(names[chain], metrics[chain].text());
   }
+}
+
+/** What no int counts, and what contradicts itself. */
+void check_settings(const Argument& arguments, const SamplerSettings& settings) {
+  constexpr long long largest = std::numeric_limits<int>::max();
+  const long long id = get_int(arguments, "id");
+  if (id + settings.num_chains - 1 > largest) {
+    throw UserError("id=" + std::to_string(id) + " leaves no numbers for num_chains=" +
+                    std::to_string(settings.num_chains) + ": the last chain's would exceed " +
+                    std::to_string(largest));
+  }
+  const bool is_hmc = get<std::string>(arguments, "method.sample.algorithm") == "hmc";
+  if (is_hmc && static_cast<long long>(settings.num_warmup) + settings.num_samples > largest) {
+    throw UserError("num_warmup=" + std::to_string(settings.num_warmup) + " and num_samples=" +
+                    std::to_string(settings.num_samples) + " are too many: their sum must not exceed " +
+                    std::to_string(largest));
+  }
+  if (is_hmc && settings.metric == "unit_e" && !settings.metric_file.empty()) {
+    throw UserError("metric_file=" + settings.metric_file +
+                    " contradicts metric=unit_e, which is fixed: give metric=diag_e or metric=dense_e, or no "
+                    "metric_file");
+  }
+}
+
+long long saved(int iterations, int thin) { return iterations == 0 ? 0 : (iterations - 1LL) / thin + 1; }
+
+/**
+ * Stan reports success also where a chain ended before its first draw, so what was written decides. Returns false,
+ * and logs why, if a chain has not all its draws.
+ */
+bool is_complete(Run& run, const SamplerSettings& settings, bool fixed, const std::vector<CsvWriter>& draws) {
+  const int warmup = settings.save_warmup && !fixed ? settings.num_warmup : 0;
+  const long long wanted = saved(warmup, settings.thin) + saved(settings.num_samples, settings.thin);
+  bool complete = true;
+  for (std::size_t chain = 0; chain < draws.size(); ++chain) {
+    const long long rows = draws[chain].rows();
+    if (!draws[chain].has_names() || rows < wanted) {
+      complete = false;
+      run.logger.error("Chain " + std::to_string(run.id + chain) + " ended with " + std::to_string(rows) + " of " +
+                       std::to_string(wanted) + " draws.");
+    }
+  }
+  return complete;
 }
 
 }  // namespace
@@ -92,6 +148,26 @@ Argument sample_arguments() {
                 integer("num_chains", "Number of chains", 1, at_least(1))});
 }
 
+Plan plan_sample(const Argument& arguments) {
+  const SamplerSettings settings = read_settings(arguments);
+  check_settings(arguments, settings);
+  const int id = get_int(arguments, "id");
+  Plan plan;
+  plan.read("init", init_files(get<std::string>(arguments, "init"), settings.num_chains, id));
+  plan.read("metric", input_files(settings.metric_file, "metric", settings.num_chains, id));
+  for (const auto& [purpose, argument] : {std::pair("output", "output.file"),
+                                          std::pair("diagnostic", "output.diagnostic_file")}) {
+    const std::string& name = get<std::string>(arguments, argument);
+    if (!name.empty()) {
+      plan.write_along(purpose, chain_files(name, "", ".csv", settings.num_chains, id));
+    }
+  }
+  if (settings.engaged && get<bool>(arguments, "method.sample.adapt.save_metric")) {
+    plan.write_at_the_end("adapted metric", metric_outputs(arguments));
+  }
+  return plan;
+}
+
 int run_sample(Run& run) {
   const SamplerSettings settings = read_settings(run.arguments);
   const bool fixed = runs_fixed_param(run);
@@ -101,21 +177,25 @@ int run_sample(Run& run) {
   }
   const auto first_chain = static_cast<int>(run.id);
   const Inits inits = read_inits(get<std::string>(run.arguments, "init"), settings.num_chains, first_chain);
+  const std::vector<Context> metrics = fixed ? std::vector<Context>{} : read_metrics(settings, first_chain);
   SamplerOutputs outputs;
   outputs.draws = run.open_csv(get<std::string>(run.arguments, "output.file"), settings.num_chains);
   outputs.diagnostics = run.open_csv(get<std::string>(run.arguments, "output.diagnostic_file"), settings.num_chains);
-  if (fixed) {
-    return run_fixed_param(run, settings, inits, outputs);
-  }
-  std::vector<JsonDocument> metrics;
   for (int chain = 0; chain < settings.num_chains; ++chain) {
-    metrics.emplace_back(run.precision());
-    outputs.metrics.push_back(metrics.back().take_writer());
+    outputs.metric_documents.emplace_back(run.precision());
+    outputs.metrics.push_back(outputs.metric_documents.back().writer());
   }
-  const int code = run_nuts(run, settings, inits, outputs);
-  if (code == stan::services::error_codes::OK && adapts &&
-      get<bool>(run.arguments, "method.sample.adapt.save_metric")) {
-    save_metrics(run, settings, metrics);
+  run.begin({&outputs.draws, &outputs.diagnostics});
+  const int code =
+      fixed ? run_fixed_param(run, settings, inits, outputs) : run_nuts(run, settings, inits, metrics, outputs);
+  if (code != stan::services::error_codes::OK) {
+    return code;
+  }
+  if (!is_complete(run, settings, fixed, outputs.draws)) {
+    return stan::services::error_codes::SOFTWARE;
+  }
+  if (adapts && get<bool>(run.arguments, "method.sample.adapt.save_metric")) {
+    save_metrics(run, outputs.metric_documents);
   }
   return code;
 }

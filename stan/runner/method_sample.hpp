@@ -7,6 +7,7 @@
 namespace runner {
 
 Argument sample_arguments();
+Plan plan_sample(const Argument& arguments);
 int run_sample(Run& run);
 
 }  // namespace runner

@@ -16,7 +16,7 @@ Argument output_arguments() {
                 integer("refresh", "Iterations between progress messages, 0 for none", 100, at_least(0)),
                 integer("sig_figs", "Significant digits in output files, -1 for the default of 6", -1,
                         between(-1, 18)),
-                text("profile_file", "CSV file for the program's profiles", "profile.csv"),
+                text("profile_file", "CSV file for the program's profiles, nothing for none", "profile.csv"),
                 flag("save_cmdstan_config", "Whether to save these arguments as JSON too", false)});
 }
 
@@ -28,7 +28,7 @@ Argument thread_argument() {
 }  // namespace
 
 const std::vector<Method>& methods() {
-  static const std::vector<Method> table{{sample_arguments, run_sample}};
+  static const std::vector<Method> table{{sample_arguments, plan_sample, run_sample}};
   return table;
 }
 
@@ -50,18 +50,6 @@ Argument command_line_arguments() {
                 group("random", "Random numbers",
                       {integer("seed", "Seed, -1 for one from the clock", -1, between(-1, largest_seed))}),
                 output_arguments(), thread_argument()});
-}
-
-std::vector<CsvWriter> Run::open_csv(const std::string& name, int num_chains) const {
-  if (name.empty()) {
-    return std::vector<CsvWriter>(static_cast<std::size_t>(num_chains));
-  }
-  std::vector<CsvWriter> writers;
-  for (const auto& path : chain_files(name, "", ".csv", num_chains, static_cast<int>(id))) {
-    writers.emplace_back(path, precision());
-    writers.back().comment(header);
-  }
-  return writers;
 }
 
 }  // namespace runner

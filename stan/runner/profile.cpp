@@ -14,7 +14,7 @@ namespace runner {
 
 void save_profiles(const std::string& path) {
   const auto& profiles = get_stan_profile_data();
-  if (profiles.empty()) {
+  if (path.empty() || profiles.empty()) {
     return;
   }
   std::ostringstream rows;

@@ -5,7 +5,7 @@
 
 namespace runner {
 
-/** Writes what the program's `profile` blocks measured, if it has any. */
+/** Writes what the program's `profile` blocks measured, if it has any, and unless `path` is empty. */
 void save_profiles(const std::string& path);
 
 }  // namespace runner

@@ -17,36 +17,38 @@ struct Call {
   Run& run;
   const SamplerSettings& settings;
   const Inits& inits;
+  const std::vector<Context>& metrics;
   SamplerOutputs& outputs;
   stan::callbacks::interrupt interrupt{};
   std::vector<stan::callbacks::writer> init_writers{inits.contexts.size()};
 };
 
-/** The initial inverse metrics of all chains: from files, or of the unit kind that `make_unit` makes. */
+/** The initial inverse metrics of all chains: as given, or of the unit kind that `make_unit` makes. */
 template <typename MakeUnit>
 std::vector<Context> inverse_metrics(const Call& call, MakeUnit make_unit) {
-  const int num_chains = call.settings.num_chains;
-  if (!call.settings.metric_file.empty()) {
-    return read_contexts(call.settings.metric_file, "metric", num_chains, static_cast<int>(call.run.id));
+  if (!call.metrics.empty()) {
+    return call.metrics;
   }
   using Unit = decltype(make_unit(call.run.model.num_params_r()));
   const Context unit = std::make_shared<Unit>(make_unit(call.run.model.num_params_r()));
-  return std::vector<Context>(static_cast<std::size_t>(num_chains), unit);
+  return std::vector<Context>(call.inits.contexts.size(), unit);
 }
 
 int run_unit(Call& call) {
-  const auto& [run, s, inits, outputs, interrupt, init_writers] = call;
-  const std::size_t chains = inits.contexts.size();
+  const auto& s = call.settings;
+  Run& run = call.run;
+  const auto& starts = call.inits.contexts;
   if (!s.engaged) {
     return services::sample::hmc_nuts_unit_e(
-        run.model, chains, inits.contexts, run.seed, run.id, inits.radius, s.num_warmup, s.num_samples, s.thin,
+        run.model, starts.size(), starts, run.seed, run.id, call.inits.radius, s.num_warmup, s.num_samples, s.thin,
         s.save_warmup, run.refresh(), s.stepsize, s.stepsize_jitter, s.max_depth, call.interrupt, run.logger,
-        call.init_writers, outputs.draws, outputs.diagnostics);
+        call.init_writers, call.outputs.draws, call.outputs.diagnostics);
   }
   return services::sample::hmc_nuts_unit_e_adapt(
-      run.model, chains, inits.contexts, run.seed, run.id, inits.radius, s.num_warmup, s.num_samples, s.thin,
+      run.model, starts.size(), starts, run.seed, run.id, call.inits.radius, s.num_warmup, s.num_samples, s.thin,
       s.save_warmup, run.refresh(), s.stepsize, s.stepsize_jitter, s.max_depth, s.delta, s.gamma, s.kappa, s.t0,
-      call.interrupt, run.logger, call.init_writers, outputs.draws, outputs.diagnostics, outputs.metrics);
+      call.interrupt, run.logger, call.init_writers, call.outputs.draws, call.outputs.diagnostics,
+      call.outputs.metrics);
 }
 
 // Diagonal and dense metrics differ in the name of the function alone, and functions with overloads cannot be
@@ -85,8 +87,9 @@ int run_dense(Call& call) {
 
 }  // namespace
 
-int run_nuts(Run& run, const SamplerSettings& settings, const Inits& inits, SamplerOutputs& outputs) {
-  Call call{run, settings, inits, outputs};
+int run_nuts(Run& run, const SamplerSettings& settings, const Inits& inits, const std::vector<Context>& metrics,
+             SamplerOutputs& outputs) {
+  Call call{run, settings, inits, metrics, outputs};
   if (settings.metric == "unit_e") {
     return run_unit(call);
   }

@@ -26,11 +26,14 @@ struct SamplerSettings {
 struct SamplerOutputs {
   std::vector<CsvWriter> draws;
   std::vector<CsvWriter> diagnostics;
-  std::vector<JsonDocument::Writer> metrics;
+  std::vector<JsonDocument> metric_documents;
+  std::vector<JsonDocument::Writer> metrics;  // into the documents, which therefore come first
 };
 
 // Each sampler has a source file of its own, since its templates take most of the time to compile.
-int run_nuts(Run& run, const SamplerSettings& settings, const Inits& inits, SamplerOutputs& outputs);
+/** `metrics`: initial inverse metrics, one a chain, or none for unit ones. */
+int run_nuts(Run& run, const SamplerSettings& settings, const Inits& inits, const std::vector<Context>& metrics,
+             SamplerOutputs& outputs);
 int run_fixed_param(Run& run, const SamplerSettings& settings, const Inits& inits, SamplerOutputs& outputs);
 
 }  // namespace runner

@@ -38,7 +38,7 @@ void end_between_records() {
   sigset_t awaited;
   sigemptyset(&awaited);
   bool any = false;
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGHUP, SIGINT, SIGTERM}) {
     if (!is_ignored(signal)) {
       sigaddset(&awaited, signal);
       any = true;

@@ -4,7 +4,7 @@
 namespace runner {
 
 /**
- * Makes SIGINT and SIGTERM end the process at once, but between two records of its output. To be called
+ * Makes SIGHUP, SIGINT and SIGTERM end the process at once, but between two records of its output. To be called
  * before any other thread exists: all of them inherit the blocked signals.
  */
 void end_between_records();
