@@ -1,10 +1,13 @@
-"""A tiny stand-in for the httpstan wheel and the runner, so that homes assemble in milliseconds."""
+"""A tiny stand-in for the httpstan wheel, so that homes assemble in milliseconds; and real programs on the runner."""
 
+import platform
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from toolchain.runner_support import CASES, COMMANDS, EVERY_TYPE, FRAGILE, GOLDEN, MODELS, run
 
 from bayeskit.toolchain import resolve
 from bayeskit.toolchain.homes import StanHome
@@ -114,3 +117,53 @@ def only_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("PATH", str(folder))
 
     return leave
+
+
+@pytest.fixture(scope="session")
+def is_reference_machine() -> bool:
+    compiler = subprocess.run(["g++", "-dumpversion"], capture_output=True, text=True, check=False).stdout
+    return platform.system() == "Linux" and platform.machine() == "x86_64" and compiler.split(".")[0].strip() == "12"
+
+
+@pytest.fixture(scope="session")
+def programs(stan_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not (stan_home / "runner").is_dir():
+        pytest.skip(f"the Stan in {stan_home} is not built on our runner")
+    folder = tmp_path_factory.mktemp("programs")
+    for model in MODELS:
+        shutil.copy(GOLDEN / f"{model}.stan", folder)
+        shutil.copy(GOLDEN / f"{model}.json", folder)
+    (folder / "every_type.stan").write_text(EVERY_TYPE)
+    (folder / "every_type.json").write_text('{"Z": 0}')
+    (folder / "fragile.stan").write_text(FRAGILE)
+    (folder / "safe.json").write_text('{"mu": 200}')
+    (folder / "out").mkdir()
+    targets = [str(folder / name) for name in (*MODELS, "every_type", "fragile")]
+    made = subprocess.run(["make", "-j2", *targets], cwd=stan_home, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "warning" not in made.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def threaded(programs: Path, stan_home: Path) -> Path:
+    """The fragile program, compiled by cmdstanpy with its option for threads."""
+    import cmdstanpy
+
+    folder = programs / "threaded"
+    folder.mkdir()
+    shutil.copy(programs / "fragile.stan", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CMDSTAN", str(stan_home))
+        cmdstanpy.CmdStanModel(stan_file=folder / "fragile.stan", cpp_options={"STAN_THREADS": True})
+    return folder / "fragile"
+
+
+@pytest.fixture(scope="session")
+def golden_runs(programs: Path) -> Path:
+    """The folder with what the golden files' command lines give."""
+    for model, name in CASES:
+        arguments = COMMANDS[name].format(model=model, name=name, data=f"data file={model}.json")
+        result = run(programs, model, arguments)
+        assert result.returncode == 0, result.stderr
+    return programs / "out"
