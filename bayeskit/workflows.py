@@ -73,7 +73,7 @@ def fit(
         model=task.name,
         engine=task.engine,
         kind=draws.kind,
-        config={**task.options, **task.config.model_dump(), "device": "cpu"},
+        config={**task.load_options, **task.options, **task.config.model_dump(), "device": "cpu"},
         seed=task.seed,
         data=model.data.source,
         card=model.card(),
