@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from bayeskit.core.words import NO_BREAK, plus_minus, significant, with_unit
+from bayeskit.core.words import NO_BREAK, number, plus_minus, significant, with_unit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,9 +59,16 @@ def _cells(name: str, draws: xr.DataArray) -> Iterator[tuple[str, xr.DataArray]]
 
 def _verdict(verdict: Verdict) -> tuple[str, str, str]:
     outcome = {True: "passed", False: "FAILED", None: "not checked"}[verdict.passed]
-    number = "-" if verdict.value is None else significant(verdict.value, 4)
+    value = "-" if verdict.value is None else _number(verdict.value)
     side = "at most" if verdict.comparison == "<=" else "at least"
-    return outcome, verdict.name, f"{number} (limit: {side} {verdict.threshold:g})"
+    return outcome, verdict.name, f"{value} (limit: {side} {verdict.threshold:g})"
+
+
+def _number(value: float) -> str:
+    """Four decimals near 1, where R-hat's limit lies; else four digits; counts as they are."""
+    if value == int(value):
+        return number(value, 0)
+    return number(value, 4) if 0.1 <= value < 10 else significant(value, 4)
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.core.errors import ConfigError
+from bayeskit.core.errors import ConfigError, DataError
 from bayeskit.core.paths import stan_program
 from bayeskit.core.priors import Prior, override
 from bayeskit.core.types import ModelCard, Quantity, Series
@@ -25,6 +25,7 @@ Rain = Literal["ignore", "noise"]
 Floats = NDArray[np.float64]
 
 _UNIT = "°C"
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -291,6 +292,8 @@ def weather(
     ------
     ConfigError
         For an unknown option or a prior that makes no sense; for ``rain="noise"`` without both rainy and dry days.
+    DataError
+        For a trend in temperatures that lie on a straight line.
 
     Notes
     -----
@@ -303,6 +306,8 @@ def weather(
     for option, value, kind in (("model", model, Structure), ("form", form, Form), ("rain", rain, Rain)):
         if value not in get_args(kind):
             raise ConfigError(f"{option} '{value}' is unknown; choose from {', '.join(get_args(kind))}")
+    if model == "trend":
+        _refuse_a_line(data)
     return WeatherModel(
         data=data,
         temperature=data.temperature,
@@ -313,6 +318,18 @@ def weather(
         priors=override(_default_priors(data, model), tuple(overrides)),
         options={"model": model, "form": form, "rain": rain, "rain_threshold": rain_threshold, "prior": overrides},
     )
+
+
+def _refuse_a_line(data: WeatherData) -> None:
+    """On a straight line the trend model's likelihood grows without bound as both scales go to 0."""
+    days = np.flatnonzero(data.observed)
+    temperature = data.temperature[days]
+    off = temperature - np.polynomial.Polynomial.fit(days, temperature, 1)(days)
+    if np.abs(off).max() < _ROUNDING * np.abs(temperature).max():
+        raise DataError(
+            f"{data.source.path}: the temperature lies on a straight line, which a trend fits without any noise; "
+            "take --model level, or check the column"
+        )
 
 
 def _noise_kinds(data: WeatherData, rain: Rain, threshold: float) -> NDArray[np.int64]:

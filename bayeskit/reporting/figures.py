@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,9 +172,18 @@ def dates(values: NDArray[np.datetime64]) -> list[str]:
     return [str(value) for value in values.astype("datetime64[s]")]
 
 
+def _finite(value: Any) -> Any:
+    """Replace numbers that JSON does not know by null: a failed run has them, and its report is needed most."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def safe_json(value: Any) -> str:
     """Serialise; arrays of floats become 32-bit typed arrays, and no character can end a ``<script>`` element."""
-    text = json.dumps(value, default=_encode, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(_finite(value), default=_encode, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.translate(_BREAKOUT)
 
 

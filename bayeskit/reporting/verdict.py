@@ -132,7 +132,8 @@ def format_figure(name: str, value: float | None) -> str:
     if value is None:
         return "–"
     if name == "r_hat":
-        return number(value, 3 if value < 1.1 else 2)
+        near_limit = abs(value - 1.01) < 0.0006  # three decimals would not tell on which side it lies
+        return number(value, 4 if near_limit else 3 if value < 1.1 else 2)
     if name in ("ess_bulk", "ess_tail", "divergences", "tree_depth"):
         return number(value, 0)
     return significant(value, 2)

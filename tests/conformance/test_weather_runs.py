@@ -310,6 +310,17 @@ def test_demo_tasks_stand_on_shipped_data():
             assert set(options) <= {"model", "form", "rain", "rain_threshold", "prior"}
 
 
+def test_command_line_has_the_library_s_defaults():
+    import inspect
+
+    from bayeskit import cli
+
+    for command in (cli.fit_weather, cli.script_weather):
+        given = {name: p.default for name, p in inspect.signature(command).parameters.items()}
+        library = {**bk.StanConfig().model_dump(), "model": "level", "form": "marginal", "rain": "ignore"}
+        assert given.items() >= library.items()
+
+
 def test_help_is_instant():
     command = [sys.executable, "-X", "importtime", "-c", "from bayeskit.cli import main; main()", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)

@@ -29,6 +29,8 @@ def test_priors_of_a_steady_drift_hold_its_steps():
         dates=days, temperature=10 + 0.5 * np.arange(20), precipitation=None, station=None, source=source
     )
     assert weather(data).prior("s_mu").arguments == (0.0, 0.5)
+    with pytest.raises(bk.DataError, match="drift: the temperature lies on a straight line"):
+        weather(data, model="trend")
 
 
 def test_one_override_may_stand_alone(seattle):
