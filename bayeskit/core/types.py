@@ -207,6 +207,11 @@ class StanModel(Protocol):
         ...
 
     @property
+    def metric(self) -> Literal["diag_e", "dense_e"]:
+        """Which inverse mass matrix NUTS adapts: a dense one pays where the parameters are few."""
+        ...
+
+    @property
     def outputs(self) -> Sequence[str]:
         """Names of the program's quantities to keep."""
         ...

@@ -116,7 +116,7 @@ def fit_stan(model: StanModel, config: StanConfig, *, seed: int, output_dir: Pat
     home = ensure_home()
     executable, compile_seconds = compile_program(resource("stan", model.program), home, (resource("stan"),))
     with tempfile.TemporaryDirectory(prefix="bayeskit-") as scratch:
-        result = _sample(executable, model.stan_data(), starts, config, seed, output_dir or Path(scratch))
+        result = _sample(executable, model, starts, config, seed, output_dir or Path(scratch))
         values = {name: _by_chain(result.stan_variable(name), config) for name in model.outputs}
         statistics = {
             _STATISTICS[name]: np.ascontiguousarray(value.T)
@@ -139,6 +139,7 @@ def fit_stan(model: StanModel, config: StanConfig, *, seed: int, output_dir: Pat
         engine={
             "stan": home.version,
             "stan_origin": home.origin,
+            "metric": model.metric,
             "max_treedepth": config.max_treedepth,
             "superchains": superchains,
         },
@@ -155,7 +156,7 @@ def _starts(model: StanModel, chains: int, seed: int) -> tuple[list[Mapping[str,
 
 def _sample(
     executable: Path,
-    data: dict[str, Any],
+    model: StanModel,
     starts: list[Mapping[str, Any]],
     config: StanConfig,
     seed: int,
@@ -166,7 +167,8 @@ def _sample(
     with _quiet(cmdstanpy.utils.get_logger()), _environment_kept(), _children_end_with_us():
         try:
             return cmdstanpy.CmdStanModel(exe_file=str(executable)).sample(
-                data=data,
+                data=model.stan_data(),
+                metric=model.metric,
                 inits=starts,
                 chains=config.chains,
                 parallel_chains=min(config.chains, psutil.cpu_count() or 1),

@@ -104,6 +104,11 @@ class WeatherModel:
         return data
 
     @property
+    def metric(self) -> Literal["diag_e", "dense_e"]:
+        """Dense for the two or three scales of the marginal form, which go together; diagonal for all the states."""
+        return "dense_e" if self.form == "marginal" else "diag_e"
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The Stan program's quantities to keep."""
         slope = ("slope",) if self.structure == "trend" else ()
