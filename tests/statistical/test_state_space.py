@@ -102,6 +102,7 @@ def test_last_slope_has_the_spread_of_one_more_step(probe):
     # Given the days, slope[T] = slope[T-1] + eta, and no observation says anything of that eta.
     eta = (states[:, -1, 1] - states[:, -2, 1]) / CASES["balanced"].s_mu
     assert stats.kstest(eta, "norm").pvalue > ALPHA
+    assert stats.kstest(1.15 * eta, "norm").pvalue < ALPHA  # negative control
 
 
 @pytest.mark.parametrize(
