@@ -98,7 +98,7 @@ std::string Range::describe(const std::string& name) const {
   return has_top ? words + relation + number_text(high) : words;
 }
 
-Range at_least(double low) { return {low, largest_int, false}; }
+Range at_least(double low) { return {low, std::numeric_limits<double>::infinity(), false}; }
 Range above(double low) { return {low, std::numeric_limits<double>::infinity(), true}; }
 Range between(double low, double high) { return {low, high, false}; }
 Range strictly_between(double low, double high) { return {low, high, true}; }
@@ -122,11 +122,16 @@ Argument group(std::string name, std::string help, std::vector<Argument> childre
   return {Argument::Kind::group, std::move(name), std::move(help), {}, {}, {}, std::move(children)};
 }
 
+Argument word(std::string name, std::string help) {
+  return {Argument::Kind::word, std::move(name), std::move(help), {}, {}, {}, {}};
+}
+
 Argument choice(std::string name, std::string help, std::string fallback, std::vector<Argument> alternatives) {
   return {Argument::Kind::choice, std::move(name), std::move(help), fallback, fallback, {}, std::move(alternatives)};
 }
 
 Argument integer(std::string name, std::string help, long long fallback, Range range) {
+  range.high = std::isfinite(range.high) ? range.high : largest_int;
   return leaf(std::move(name), std::move(help), fallback, range);
 }
 

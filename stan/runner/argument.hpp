@@ -34,6 +34,7 @@ struct Argument {
   enum class Kind {
     group,   ///< `adapt`: a name under which others follow
     choice,  ///< `algorithm=hmc`: the value names the child whose own children may follow
+    word,    ///< `diag_e`: an alternative of a choice that is nothing but its name
     leaf     ///< `delta=0.8`
   };
 
@@ -53,6 +54,7 @@ struct Argument {
 };
 
 Argument group(std::string name, std::string help, std::vector<Argument> children = {});
+Argument word(std::string name, std::string help);
 Argument choice(std::string name, std::string help, std::string fallback, std::vector<Argument> alternatives);
 Argument integer(std::string name, std::string help, long long fallback, Range range);
 Argument real(std::string name, std::string help, double fallback, Range range);

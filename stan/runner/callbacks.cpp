@@ -4,6 +4,8 @@
 #include <iostream>
 #include <set>
 
+#include "error.hpp"
+
 namespace runner {
 namespace {
 
@@ -47,6 +49,25 @@ void CsvWriter::operator()(const std::vector<double>& values) {
     row_ += ',';
   }
   row_.back() = '\n';
+  append_row();
+}
+
+void CsvWriter::operator()(const Eigen::Ref<Eigen::Matrix<double, -1, -1>>& columns) {
+  if (file_ == nullptr || columns.rows() == 0) {
+    return;
+  }
+  for (Eigen::Index column = 0; column < columns.cols(); ++column) {
+    row_.clear();
+    for (Eigen::Index i = 0; i < columns.rows(); ++i) {
+      row_ += i == 0 ? "" : ", ";
+      append_number(row_, columns(i, column), precision_);
+    }
+    row_ += '\n';
+    append_row();
+  }
+}
+
+void CsvWriter::append_row() {
   file_->append(row_);
   ++rows_;
 }
@@ -64,6 +85,16 @@ void CsvWriter::comment(const std::vector<std::string>& lines) {
     row_ += "# " + line + '\n';
   }
   file_->append(row_);
+}
+
+void CsvWriter::mark_failed(const std::string& reason) {
+  if (!has_names_) {
+    return;
+  }
+  try {
+    comment({"Failed: " + single_line(reason)});
+  } catch (const UserError&) {  // a full disk, which then most likely is the reason
+  }
 }
 
 void ConsoleLogger::print(const std::string& message) {

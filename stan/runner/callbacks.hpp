@@ -30,15 +30,21 @@ class CsvWriter final : public stan::callbacks::writer {
   void operator()(const std::vector<double>& values) override;
   void operator()() override;
   void operator()(const std::string& message) override;
+  /** A row for each column; CmdStan puts `, ` between the values here. */
+  void operator()(const Eigen::Ref<Eigen::Matrix<double, -1, -1>>& columns) override;
 
   /** Several comment lines as one record. */
   void comment(const std::vector<std::string>& lines);
+  /** A closing comment, if there are names: what follows them is not all there should be. */
+  void mark_failed(const std::string& reason);
 
   bool has_names() const { return has_names_; }
   /** How many rows of values there are. */
   long long rows() const { return rows_; }
 
  private:
+  void append_row();
+
   std::unique_ptr<RecordFile> file_;
   int precision_ = 6;
   bool has_names_ = false;

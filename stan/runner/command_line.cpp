@@ -9,19 +9,6 @@
 namespace runner {
 namespace {
 
-// Methods of CmdStan that this runner does not have; a bare mention of one deserves a better answer than a guess.
-const char* const other_methods[] = {"optimize", "laplace",  "pathfinder", "variational",
-                                     "generate_quantities", "log_prob", "diagnose"};
-
-bool is_other_method(const std::string& name, const Argument& method) {
-  for (const char* other : other_methods) {
-    if (name == other) {
-      return method.child(name) == nullptr;
-    }
-  }
-  return false;
-}
-
 class Parser {
  public:
   explicit Parser(Argument& root) : open_{&root} {}
@@ -47,7 +34,7 @@ class Parser {
     const std::size_t equals = token.find('=');
     const bool has_value = equals != std::string::npos;
     const std::string name = token.substr(0, equals);
-    if (!has_value && (method()->child(name) != nullptr || is_other_method(name, *method()))) {
+    if (!has_value && method()->child(name) != nullptr) {
       open_.resize(1);
       give(*method(), name);
       return;
@@ -76,10 +63,6 @@ class Parser {
   }
 
   void give(Argument& argument, const std::string& value) {
-    if (&argument == method() && is_other_method(value, argument)) {
-      throw UserError("method '" + value + "' is not supported by this program's runner; supported: " +
-                      placeholder(argument));
-    }
     const auto [earlier, is_first] = given_.emplace(&argument, value);
     if (!is_first && earlier->second != value) {
       throw UserError("'" + argument.name + "' is given twice, as " + earlier->second + " and as " + value);

@@ -7,19 +7,31 @@
 #include "render.hpp"
 
 namespace runner {
+namespace {
+
+std::vector<std::string> identification(const stan::model::model_base& model) {
+  return {"stan_version_major = " + stan::MAJOR_VERSION, "stan_version_minor = " + stan::MINOR_VERSION,
+          "stan_version_patch = " + stan::PATCH_VERSION, "model = " + model.model_name()};
+}
+
+void append(std::vector<std::string>& lines, const std::vector<std::string>& more) {
+  lines.insert(lines.end(), more.begin(), more.end());
+}
+
+}  // namespace
 
 std::vector<std::string> header_lines(const Argument& arguments, const stan::model::model_base& model,
                                       const std::string& started) {
-  std::vector<std::string> lines{"stan_version_major = " + stan::MAJOR_VERSION,
-                                 "stan_version_minor = " + stan::MINOR_VERSION,
-                                 "stan_version_patch = " + stan::PATCH_VERSION,
-                                 "model = " + model.model_name(), "start_datetime = " + started};
-  for (const auto& line : configuration_lines(arguments)) {
-    lines.push_back(line);
-  }
-  for (const auto& line : model.model_compile_info()) {
-    lines.push_back(line);
-  }
+  std::vector<std::string> lines = identification(model);
+  lines.push_back("start_datetime = " + started);
+  append(lines, configuration_lines(arguments));
+  append(lines, model.model_compile_info());
+  return lines;
+}
+
+std::vector<std::string> diagnostic_header_lines(const Argument& arguments, const stan::model::model_base& model) {
+  std::vector<std::string> lines = identification(model);
+  append(lines, configuration_lines(arguments));
   return lines;
 }
 

@@ -189,7 +189,7 @@ std::vector<std::string> chain_files(const std::string& name, const std::string&
   }
   const std::string extension = path.extension().string();
   const std::string base = name.substr(0, name.size() - extension.size()) + tag;
-  const std::string ending = tag.empty() && !extension.empty() ? extension : suffix;
+  const std::string ending = suffix == ".csv" && !extension.empty() ? extension : suffix;
   if (num_chains == 1) {
     return {base + ending};
   }

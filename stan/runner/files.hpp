@@ -54,8 +54,9 @@ std::string identity(const std::string& path);
 
 /**
  * The names of one file per chain, after CmdStan's pattern: `out.csv` alone for a single chain, else
- * `out_3.csv`; a tag goes before the number, as in `out_metric_3.json`. A name without a suffix gets one.
- * Without a tag, devices, pipes and the process's own descriptors are what is named, for every chain.
+ * `out_3.csv`; a tag goes before the number, as in `out_metric_3.json`. The suffix `.csv` gives way to one that
+ * the name has, any other replaces it. Without a tag, devices, pipes and the process's own descriptors are what is
+ * named, for every chain.
  */
 std::vector<std::string> chain_files(const std::string& name, const std::string& tag, const std::string& suffix,
                                      int num_chains, int first_chain);

@@ -10,11 +10,13 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 #include "callbacks.hpp"
 #include "error.hpp"
 #include "files.hpp"
+#include "r_dump.hpp"
 
 namespace runner {
 namespace {
@@ -50,6 +52,12 @@ std::string describe(const std::string& text, const std::string& message, const 
          std::to_string(end - line_start + 1) + ": " + cause;
 }
 
+/** CmdStan goes by the name's ending alone; an object in braces cannot be anything else. */
+bool is_json(const std::string& path, const std::string& text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return std::filesystem::path(path).extension() == ".json" || (first != std::string::npos && text[first] == '{');
+}
+
 std::vector<std::string> split(const std::string& names) {
   std::vector<std::string> parts;
   std::istringstream stream(names);
@@ -77,7 +85,7 @@ std::vector<std::string> input_files(const std::string& names, const std::string
   if (num_chains == 1 || names.empty()) {
     return {names};
   }
-  const auto numbered = chain_files(names, "", ".json", num_chains, first_chain);
+  const auto numbered = chain_files(names, "", std::filesystem::path(names).extension().string(), num_chains, first_chain);
   // A pipe keeps its name whatever the chain, and can be read once only.
   if (numbered.front() != names && exists(numbered.front())) {
     return numbered;
@@ -97,15 +105,17 @@ Context read_context(const std::string& path, const std::string& purpose) {
   if (path.empty()) {
     return std::make_shared<stan::io::empty_var_context>();
   }
-  if (std::filesystem::path(path).extension() == ".R") {
-    throw UserError("the " + purpose + " file '" + path + "' is in R's dump format; convert it to JSON");
-  }
   const std::string text = read_text(path, purpose);
+  const std::string file = "the " + purpose + " file '" + path + "'";
+  if (!is_json(path, text)) {
+    std::cerr << "Warning: " << file << " is read as R's dump format, which is deprecated; convert it to JSON\n";
+    return read_dump(text, file);
+  }
   std::istringstream stream(text);
   try {
     return std::make_shared<stan::json::json_data>(stream);
   } catch (const std::exception& error) {
-    throw UserError(describe(text, error.what(), "the " + purpose + " file '" + path + "'"));
+    throw UserError(describe(text, error.what(), file));
   }
 }
 

@@ -13,8 +13,8 @@ namespace runner {
 using Context = std::shared_ptr<stan::io::var_context>;
 
 /**
- * Reads a JSON file; no name gives no values. Throws UserError, which says what the file was for
- * (`purpose`), and where in it the error is.
+ * Reads a JSON file, or one in R's dump format; no name gives no values. Throws UserError, which says what the file
+ * was for (`purpose`), and where in it the error is.
  */
 Context read_context(const std::string& path, const std::string& purpose);
 

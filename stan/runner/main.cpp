@@ -84,21 +84,26 @@ const Method& chosen_method(const Argument& arguments) {
                        [&name](const Method& method) { return method.arguments().name == name; });
 }
 
-/** Runs the method; what it throws comes after what was logged, which often is the reason. */
-int run_logged(const Method& method, Run& run) {
+/** Runs the method; returns why it failed, or nothing. What was logged as an error often is the reason. */
+std::string run_logged(const Method& method, Run& run) {
+  std::string reason;
   try {
-    return method.run(run);
+    if (method.run(run) == stan::services::error_codes::OK) {
+      return "";
+    }
   } catch (const std::exception& error) {
-    const std::string errors = run.logger.pending_errors();
-    throw UserError((errors.empty() ? "" : errors + " ") + error.what());
+    reason = error.what();
   }
+  const std::string errors = run.logger.pending_errors();
+  const std::string words = errors + (errors.empty() || reason.empty() ? "" : " ") + reason;
+  return words.empty() ? "the method failed" : words;
 }
 
 /** Nobody asked for the default file by name: that it cannot be written must not make good draws a failure. */
 void write_profiles(const Argument& arguments) {
   const Argument& profile = node(arguments, "output.profile_file");
   try {
-    save_profiles(std::get<std::string>(profile.value));
+    save_profiles(std::get<std::string>(profile.value), get_int(arguments, "output.sig_figs"));
   } catch (const UserError& error) {
     if (!profile.is_default()) {
       throw;
@@ -119,13 +124,14 @@ int run_method(Argument& arguments) {
   const Context data = read_context(get<std::string>(arguments, "data.file"), "data");
   const std::unique_ptr<stan::model::model_base> model(&new_model(*data, seed, &std::cout));
   ConsoleLogger logger;
-  Run run{arguments, *model, logger, seed, static_cast<unsigned int>(get_int(arguments, "id")), start_time()};
-  const int code = run_logged(method, run);
+  Run run{arguments, *model, logger, seed, static_cast<unsigned int>(get_int(arguments, "id")), start_time(), {}, {}};
+  const std::string failure = run_logged(method, run);
   write_profiles(arguments);
-  const std::string errors = logger.pending_errors();
-  if (code != stan::services::error_codes::OK) {
-    throw UserError(errors.empty() ? "the method failed" : errors);
+  if (!failure.empty()) {
+    run.mark_failed(failure);
+    throw UserError(failure);
   }
+  const std::string errors = logger.pending_errors();
   if (!errors.empty()) {
     std::cerr << errors << std::endl;
   }

@@ -1,5 +1,6 @@
 #include "method_sample.hpp"
 
+#include <stan/math/prim/fun/constants.hpp>
 #include <stan/services/error_codes.hpp>
 
 #include <limits>
@@ -27,11 +28,13 @@ Argument adapt_arguments() {
 Argument hmc_arguments() {
   return group("hmc", "Hamiltonian Monte Carlo",
                {choice("engine", "Length of the trajectories", "nuts",
-                       {group("nuts", "The No-U-Turn Sampler",
+                       {group("static", "All of one length in time",
+                              {real("int_time", "Total integration time", 2 * stan::math::pi(), above(0))}),
+                        group("nuts", "The No-U-Turn Sampler",
                               {integer("max_depth", "Largest depth of a tree", 10, at_least(1))})}),
                 choice("metric", "Geometry of the base manifold", "diag_e",
-                       {group("unit_e", "Unit metric"), group("diag_e", "Diagonal metric"),
-                        group("dense_e", "Dense metric")}),
+                       {word("unit_e", "Unit metric"), word("diag_e", "Diagonal metric"),
+                        word("dense_e", "Dense metric")}),
                 text("metric_file", "JSON file with an initial inverse metric (one per chain, as for init)", ""),
                 real("stepsize", "Step size", 1, above(0)),
                 real("stepsize_jitter", "Uniform jitter of the step size, as a fraction", 0, between(0, 1))});
@@ -54,6 +57,8 @@ SamplerSettings read_settings(const Argument& arguments) {
   settings.term_buffer = static_cast<unsigned int>(get_int(sample, "adapt.term_buffer"));
   settings.window = static_cast<unsigned int>(get_int(sample, "adapt.window"));
   const Argument& hmc = node(sample, "algorithm.hmc");
+  settings.engine = get<std::string>(sample, "algorithm") == "hmc" ? get<std::string>(hmc, "engine") : "";
+  settings.int_time = get<double>(hmc, "engine.static.int_time");
   settings.max_depth = get_int(hmc, "engine.nuts.max_depth");
   settings.metric = get<std::string>(hmc, "metric");
   settings.metric_file = get<std::string>(hmc, "metric_file");
@@ -85,6 +90,11 @@ std::vector<std::string> metric_outputs(const Argument& arguments) {
                      get_int(arguments, "method.sample.num_chains"), get_int(arguments, "id"));
 }
 
+/** Static HMC has no way to hand its metric over; it stands in the CSV file's comments. */
+bool saves_metrics(const Argument& arguments, const SamplerSettings& settings) {
+  return settings.engaged && settings.engine != "static" && get<bool>(arguments, "method.sample.adapt.save_metric");
+}
+
 void save_metrics(const Run& run, const std::vector<JsonDocument>& metrics) {
   const auto names = metric_outputs(run.arguments);
   for (std::size_t chain = 0; chain < names.size(); ++chain) {
@@ -101,11 +111,18 @@ void check_settings(const Argument& arguments, const SamplerSettings& settings) 
                     std::to_string(settings.num_chains) + ": the last chain's would exceed " +
                     std::to_string(largest));
   }
-  const bool is_hmc = get<std::string>(arguments, "method.sample.algorithm") == "hmc";
+  const bool is_hmc = !settings.engine.empty();
   if (is_hmc && static_cast<long long>(settings.num_warmup) + settings.num_samples > largest) {
     throw UserError("num_warmup=" + std::to_string(settings.num_warmup) + " and num_samples=" +
                     std::to_string(settings.num_samples) + " are too many: their sum must not exceed " +
                     std::to_string(largest));
+  }
+  if (!settings.engaged && get<bool>(arguments, "method.sample.adapt.save_metric")) {
+    throw UserError("save_metric=1 contradicts engaged=0, which adapts no metric: give one of them");
+  }
+  if (settings.engine == "static" && settings.num_chains > 1) {
+    throw UserError("num_chains=" + std::to_string(settings.num_chains) +
+                    " contradicts engine=static, which runs one chain at a time: give num_chains=1, or engine=nuts");
   }
   if (is_hmc && settings.metric == "unit_e" && !settings.metric_file.empty()) {
     throw UserError("metric_file=" + settings.metric_file +
@@ -120,10 +137,11 @@ long long saved(int iterations, int thin) { return iterations == 0 ? 0 : (iterat
  * Stan reports success also where a chain ended before its first draw, so what was written decides. Returns false,
  * and logs why, if a chain has not all its draws.
  */
-bool is_complete(Run& run, const SamplerSettings& settings, bool fixed, const std::vector<CsvWriter>& draws) {
+bool is_complete(Run& run, const SamplerSettings& settings, bool fixed) {
   const int warmup = settings.save_warmup && !fixed ? settings.num_warmup : 0;
   const long long wanted = saved(warmup, settings.thin) + saved(settings.num_samples, settings.thin);
   bool complete = true;
+  const std::vector<CsvWriter>& draws = run.outputs.results;
   for (std::size_t chain = 0; chain < draws.size(); ++chain) {
     const long long rows = draws[chain].rows();
     if (!draws[chain].has_names() || rows < wanted) {
@@ -144,25 +162,16 @@ Argument sample_arguments() {
                 flag("save_warmup", "Whether to save warmup draws", false),
                 integer("thin", "Of how many iterations one is saved", 1, at_least(1)), adapt_arguments(),
                 choice("algorithm", "Sampling algorithm", "hmc",
-                       {hmc_arguments(), group("fixed_param", "Parameters stay at their initial values")}),
+                       {hmc_arguments(), word("fixed_param", "Parameters stay at their initial values")}),
                 integer("num_chains", "Number of chains", 1, at_least(1))});
 }
 
 Plan plan_sample(const Argument& arguments) {
   const SamplerSettings settings = read_settings(arguments);
   check_settings(arguments, settings);
-  const int id = get_int(arguments, "id");
-  Plan plan;
-  plan.read("init", init_files(get<std::string>(arguments, "init"), settings.num_chains, id));
-  plan.read("metric", input_files(settings.metric_file, "metric", settings.num_chains, id));
-  for (const auto& [purpose, argument] : {std::pair("output", "output.file"),
-                                          std::pair("diagnostic", "output.diagnostic_file")}) {
-    const std::string& name = get<std::string>(arguments, argument);
-    if (!name.empty()) {
-      plan.write_along(purpose, chain_files(name, "", ".csv", settings.num_chains, id));
-    }
-  }
-  if (settings.engaged && get<bool>(arguments, "method.sample.adapt.save_metric")) {
+  Plan plan = plan_chains(arguments, settings.num_chains);
+  plan.read("metric", input_files(settings.metric_file, "metric", settings.num_chains, get_int(arguments, "id")));
+  if (saves_metrics(arguments, settings)) {
     plan.write_at_the_end("adapted metric", metric_outputs(arguments));
   }
   return plan;
@@ -175,27 +184,26 @@ int run_sample(Run& run) {
   if (adapts && settings.num_warmup == 0) {
     throw UserError("num_warmup=0 contradicts adaptation: give num_warmup above 0, or 'adapt engaged=0'");
   }
-  const auto first_chain = static_cast<int>(run.id);
-  const Inits inits = read_inits(get<std::string>(run.arguments, "init"), settings.num_chains, first_chain);
-  const std::vector<Context> metrics = fixed ? std::vector<Context>{} : read_metrics(settings, first_chain);
-  SamplerOutputs outputs;
-  outputs.draws = run.open_csv(get<std::string>(run.arguments, "output.file"), settings.num_chains);
-  outputs.diagnostics = run.open_csv(get<std::string>(run.arguments, "output.diagnostic_file"), settings.num_chains);
+  const Inits inits = run.inits(settings.num_chains);
+  const std::vector<Context> metrics = fixed ? std::vector<Context>{} : read_metrics(settings, run.first_chain());
+  MetricOutputs adapted;
+  run.open_csv_files(settings.num_chains);
   for (int chain = 0; chain < settings.num_chains; ++chain) {
-    outputs.metric_documents.emplace_back(run.precision());
-    outputs.metrics.push_back(outputs.metric_documents.back().writer());
+    adapted.documents.emplace_back(run.precision());
+    adapted.writers.push_back(adapted.documents.back().writer());
   }
-  run.begin({&outputs.draws, &outputs.diagnostics});
-  const int code =
-      fixed ? run_fixed_param(run, settings, inits, outputs) : run_nuts(run, settings, inits, metrics, outputs);
+  run.begin();
+  const int code = fixed                         ? run_fixed_param(run, settings, inits)
+                   : settings.engine == "static" ? run_static(run, settings, inits, metrics)
+                                                 : run_nuts(run, settings, inits, metrics, adapted.writers);
   if (code != stan::services::error_codes::OK) {
     return code;
   }
-  if (!is_complete(run, settings, fixed, outputs.draws)) {
+  if (!is_complete(run, settings, fixed)) {
     return stan::services::error_codes::SOFTWARE;
   }
-  if (adapts && get<bool>(run.arguments, "method.sample.adapt.save_metric")) {
-    save_metrics(run, outputs.metric_documents);
+  if (adapts && saves_metrics(run.arguments, settings)) {
+    save_metrics(run, adapted.documents);
   }
   return code;
 }

@@ -2,7 +2,14 @@
 #include <stan/math/prim/core/init_threadpool_tbb.hpp>
 
 #include "method.hpp"
+#include "method_diagnose.hpp"
+#include "method_generate_quantities.hpp"
+#include "method_laplace.hpp"
+#include "method_log_prob.hpp"
+#include "method_optimize.hpp"
+#include "method_pathfinder.hpp"
 #include "method_sample.hpp"
+#include "method_variational.hpp"
 
 namespace runner {
 namespace {
@@ -28,7 +35,15 @@ Argument thread_argument() {
 }  // namespace
 
 const std::vector<Method>& methods() {
-  static const std::vector<Method> table{{sample_arguments, plan_sample, run_sample}};
+  static const std::vector<Method> table{{sample_arguments, plan_sample, run_sample},
+                                         {optimize_arguments, plan_optimize, run_optimize},
+                                         {variational_arguments, plan_variational, run_variational},
+                                         {pathfinder_arguments, plan_pathfinder, run_pathfinder},
+                                         {laplace_arguments, plan_laplace, run_laplace},
+                                         {diagnose_arguments, plan_diagnose, run_diagnose},
+                                         {generate_quantities_arguments, plan_generate_quantities,
+                                          run_generate_quantities},
+                                         {log_prob_arguments, plan_log_prob, run_log_prob}};
   return table;
 }
 

@@ -35,11 +35,18 @@ void collect(const Argument& at, const std::string& way, std::vector<Candidate>&
       continue;
     }
     found.push_back({child.name, way + child.name + "=" + placeholder(child)});
-    if (child.kind == Argument::Kind::choice) {
-      for (const auto& alternative : child.children) {
-        const std::string chosen = way + child.name + "=" + alternative.name;
-        found.push_back({alternative.name, chosen});
-        collect(alternative, chosen + " ", found);
+    if (child.kind != Argument::Kind::choice) {
+      continue;
+    }
+    const auto collect_alternative = [&](const Argument& alternative) {
+      const std::string usage = way + child.name + "=" + alternative.name;
+      found.push_back({alternative.name, usage});
+      collect(alternative, usage + " ", found);
+    };
+    collect_alternative(child.chosen());  // first, since of two that are as near the first one is taken
+    for (const auto& alternative : child.children) {
+      if (&alternative != &child.chosen()) {
+        collect_alternative(alternative);
       }
     }
   }

@@ -2,10 +2,12 @@
 
 #include <filesystem>
 #include <map>
+#include <utility>
 
 #include "configuration.hpp"
 #include "error.hpp"
 #include "files.hpp"
+#include "inputs.hpp"
 
 namespace runner {
 namespace {
@@ -81,6 +83,20 @@ void Plan::write_at_the_end(const std::string& purpose, const std::vector<std::s
   for (const auto& path : paths) {
     outputs.push_back({purpose, path, true});
   }
+}
+
+Plan plan_chains(const Argument& arguments, int num_chains) {
+  const int id = get_int(arguments, "id");
+  Plan plan;
+  plan.read("init", init_files(get<std::string>(arguments, "init"), num_chains, id));
+  for (const auto& [purpose, argument] : {std::pair("output", "output.file"),
+                                          std::pair("diagnostic", "output.diagnostic_file")}) {
+    const std::string& name = get<std::string>(arguments, argument);
+    if (!name.empty()) {
+      plan.write_along(purpose, chain_files(name, "", ".csv", num_chains, id));
+    }
+  }
+  return plan;
 }
 
 void check_files(const Argument& arguments, Plan plan) {

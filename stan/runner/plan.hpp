@@ -24,6 +24,9 @@ struct Plan {
   void write_at_the_end(const std::string& purpose, const std::vector<std::string>& paths);
 };
 
+/** The files that most methods have: initial values, and a CSV file for results and one for diagnostics a chain. */
+Plan plan_chains(const Argument& arguments, int num_chains);
+
 /**
  * Adds the files of every method to those of one, and throws UserError if a name cannot be a file's, if an output is
  * the same file as an input or as another output, or if one that is written at the end cannot be. To be called

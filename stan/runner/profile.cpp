@@ -12,12 +12,15 @@ stan::math::profile_map& get_stan_profile_data();
 
 namespace runner {
 
-void save_profiles(const std::string& path) {
+void save_profiles(const std::string& path, int precision) {
   const auto& profiles = get_stan_profile_data();
   if (path.empty() || profiles.empty()) {
     return;
   }
   std::ostringstream rows;
+  if (precision >= 0) {
+    rows.precision(precision);
+  }
   rows << "name,thread_id,total_time,forward_time,reverse_time,chain_stack,no_chain_stack,autodiff_calls,"
           "no_autodiff_calls\n";
   for (const auto& [key, profile] : profiles) {

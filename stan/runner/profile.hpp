@@ -5,8 +5,8 @@
 
 namespace runner {
 
-/** Writes what the program's `profile` blocks measured, if it has any, and unless `path` is empty. */
-void save_profiles(const std::string& path);
+/** Writes what the program's `profile` blocks measured, if it has any, and unless `path` is empty; `precision` as for CSV. */
+void save_profiles(const std::string& path, int precision);
 
 }  // namespace runner
 

@@ -14,7 +14,7 @@ void add_lines(const Argument& parent, const std::string& indent, std::vector<st
                     (argument.is_default() ? " (Default)" : ""));
     if (argument.kind == Argument::Kind::choice) {
       const Argument& chosen = argument.chosen();
-      if (!chosen.children.empty()) {
+      if (chosen.kind == Argument::Kind::group) {
         lines.push_back(indent + "  " + chosen.name);
         add_lines(chosen, indent + "    ", lines);
       }
@@ -27,7 +27,7 @@ void write_value(const std::string& name, const Value& value, stan::callbacks::s
 }
 
 void help_for(const Argument& argument, const std::string& indent, bool all, std::ostream& out) {
-  const bool is_group = argument.kind == Argument::Kind::group;
+  const bool is_group = argument.kind == Argument::Kind::group || argument.kind == Argument::Kind::word;
   out << indent << argument.name << (is_group ? "" : "=" + placeholder(argument)) << '\n';
   out << indent << "    " << argument.help;
   const std::string range = argument.range.describe(argument.name);
@@ -64,7 +64,7 @@ void write_configuration(const Argument& root, stan::callbacks::structured_write
     } else {
       write_value("value", argument.value, writer);
       const Argument& chosen = argument.chosen();
-      if (!chosen.children.empty()) {
+      if (chosen.kind == Argument::Kind::group) {
         writer.begin_record(chosen.name);
         write_configuration(chosen, writer);
         writer.end_record();

@@ -2,28 +2,47 @@
 #include "method.hpp"
 
 namespace runner {
+namespace {
 
-std::vector<CsvWriter> Run::open_csv(const std::string& name, int num_chains) const {
+/** One CSV file a chain; writers without a file where `name` is empty. */
+std::vector<CsvWriter> open_one_a_chain(const std::string& name, const Run& run, int num_chains) {
   if (name.empty()) {
     return std::vector<CsvWriter>(static_cast<std::size_t>(num_chains));
   }
   std::vector<CsvWriter> writers;
-  for (const auto& path : chain_files(name, "", ".csv", num_chains, static_cast<int>(id))) {
-    writers.emplace_back(path, precision());
+  for (const auto& path : chain_files(name, "", ".csv", num_chains, run.first_chain())) {
+    writers.emplace_back(path, run.precision());
   }
   return writers;
 }
 
-void Run::begin(const std::vector<std::vector<CsvWriter>*>& outputs) const {
+}  // namespace
+
+void Run::open_csv_files(int num_chains) {
+  outputs.results = open_one_a_chain(get<std::string>(arguments, "output.file"), *this, num_chains);
+  outputs.diagnostics = open_one_a_chain(get<std::string>(arguments, "output.diagnostic_file"), *this, num_chains);
+}
+
+void Run::begin() {
   if (get<bool>(arguments, "output.save_cmdstan_config")) {
     save_configuration(arguments, model, started);
   }
   const auto header = header_lines(arguments, model, started);
-  for (auto* writers : outputs) {
-    for (auto& writer : *writers) {
-      writer.comment(header);
-    }
+  for (auto& writer : outputs.results) {
+    writer.comment(header);
   }
+  outputs.combined.comment(header);
+  const auto diagnostic_header = diagnostic_header_lines(arguments, model);
+  for (auto& writer : outputs.diagnostics) {
+    writer.comment(diagnostic_header);
+  }
+}
+
+void Run::mark_failed(const std::string& reason) {
+  for (auto& writer : outputs.results) {
+    writer.mark_failed(reason);
+  }
+  outputs.combined.mark_failed(reason);
 }
 
 }  // namespace runner

@@ -133,6 +133,7 @@ def programs(stan_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for model in MODELS:
         shutil.copy(GOLDEN / f"{model}.stan", folder)
         shutil.copy(GOLDEN / f"{model}.json", folder)
+    shutil.copy(GOLDEN / "linreg.unconstrained.json", folder)
     (folder / "every_type.stan").write_text(EVERY_TYPE)
     (folder / "every_type.json").write_text('{"Z": 0}')
     (folder / "fragile.stan").write_text(FRAGILE)

@@ -90,7 +90,7 @@ BAD_ARGUMENTS = {
     "sample delta=0.9": "belongs in 'method=sample adapt delta=<double>'",
     "sample algorithm=hmc metric=round": "unit_e|diag_e|dense_e",
     "sample thin": "needs a value",
-    "optimize": "supported: sample",
+    "optimze": "the nearest is 'optimize', as in 'method=optimize'",
     "sample random seed=4294967296": "seed <= 4294967295",
     f"sample num_warmup=0 {DATA}": "num_warmup=0 contradicts adaptation",
     f"sample init=-1 {DATA}": "init=-1",
