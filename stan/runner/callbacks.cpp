@@ -35,7 +35,7 @@ void CsvWriter::operator()(const std::vector<std::string>& names) {
     row_ += ',';
   }
   row_.back() = '\n';
-  file_->append(row_);
+  append_record();
   has_names_ = true;
 }
 
@@ -68,8 +68,13 @@ void CsvWriter::operator()(const Eigen::Ref<Eigen::Matrix<double, -1, -1>>& colu
 }
 
 void CsvWriter::append_row() {
-  file_->append(row_);
+  append_record();
   ++rows_;
+}
+
+void CsvWriter::append_record() {
+  file_->append(row_);
+  has_begun_ = true;
 }
 
 void CsvWriter::operator()() { comment({""}); }
@@ -84,11 +89,11 @@ void CsvWriter::comment(const std::vector<std::string>& lines) {
   for (const auto& line : lines) {
     row_ += "# " + line + '\n';
   }
-  file_->append(row_);
+  append_record();
 }
 
 void CsvWriter::mark_failed(const std::string& reason) {
-  if (!has_names_) {
+  if (!has_begun_) {
     return;
   }
   try {

@@ -35,7 +35,7 @@ class CsvWriter final : public stan::callbacks::writer {
 
   /** Several comment lines as one record. */
   void comment(const std::vector<std::string>& lines);
-  /** A closing comment, if there are names: what follows them is not all there should be. */
+  /** A closing comment, if anything was written: what was is not all there should be. */
   void mark_failed(const std::string& reason);
 
   bool has_names() const { return has_names_; }
@@ -44,9 +44,11 @@ class CsvWriter final : public stan::callbacks::writer {
 
  private:
   void append_row();
+  void append_record();
 
   std::unique_ptr<RecordFile> file_;
   int precision_ = 6;
+  bool has_begun_ = false;
   bool has_names_ = false;
   long long rows_ = 0;
   std::string row_;  // kept, so that a row costs no allocation

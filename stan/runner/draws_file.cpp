@@ -115,16 +115,19 @@ void DrawsFile::read_row(const std::string& line, std::vector<double>& values) c
   if (found != columns_) {
     fail_here("expected " + std::to_string(columns_) + " values, found " + std::to_string(found));
   }
+  values.resize(parameters_.size());
+  if (values.empty()) {
+    return;
+  }
   const char* at = line.c_str();
   for (std::size_t i = 0; i < first_; ++i) {
     at = std::strchr(at, ',') + 1;
   }
-  values.resize(parameters_.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     char* end = nullptr;
     values[i] = std::strtod(at, &end);
     const char* const stop = at + std::strcspn(at, ",");
-    if (end == at || end != stop) {
+    if (end == at || end + std::strspn(end, " \t") != stop) {
       fail_here("expected a number for '" + parameters_[i] + "', found '" + std::string(at, stop) + "'");
     }
     at = stop + (*stop == ',' ? 1 : 0);

@@ -125,11 +125,11 @@ int run_method(Argument& arguments) {
   const std::unique_ptr<stan::model::model_base> model(&new_model(*data, seed, &std::cout));
   ConsoleLogger logger;
   Run run{arguments, *model, logger, seed, static_cast<unsigned int>(get_int(arguments, "id")), start_time(), {}, {}};
-  const std::string failure = run_logged(method, run);
+  const std::string reason = run_logged(method, run);
   write_profiles(arguments);
-  if (!failure.empty()) {
-    run.mark_failed(failure);
-    throw UserError(failure);
+  if (!reason.empty()) {
+    run.mark_failed(reason);
+    throw UserError(reason);
   }
   const std::string errors = logger.pending_errors();
   if (!errors.empty()) {

@@ -23,6 +23,7 @@ int run_diagnose(Run& run) {
   const int failed = stan::services::diagnose::diagnose(
       run.model, *inits.contexts.front(), run.seed, run.id, inits.radius, get<double>(gradient, "epsilon"),
       get<double>(gradient, "error"), run.interrupt, run.logger, init_writer, run.outputs.results.front());
+  run.outputs.results.clear();  // whatever the verdict, the table is whole, and clients read its last lines
   if (failed > 0) {
     run.logger.error(std::to_string(failed) + " of " + std::to_string(run.model.num_params_r()) +
                      " partial derivatives differ from finite differences by more than error=" +

@@ -17,7 +17,10 @@ using Point = std::vector<double>;
 /** Hands over one point after the other, on the unconstrained scale; false at the end. */
 using Points = std::function<bool(Point&)>;
 
-/** The variable `params_r` of a JSON file: a vector, or an array of them. */
+/**
+ * The variable `params_r` of a JSON file: a vector, or an array of such. An array's numbers are taken as CmdStan takes
+ * them, in the order in which Stan keeps an array: column by column, so that a row of it is not a point.
+ */
 Points unconstrained_points(const stan::model::model_base& model, const std::string& path) {
   const Context context = read_context(path, "unconstrained_params");
   const auto values = context->vals_r("params_r");
@@ -77,7 +80,7 @@ void write_row(Run& run, Point& point) {
 
 Argument log_prob_arguments() {
   return group("log_prob", "Computes the log density and its gradient, on the unconstrained scale, at given values",
-               {text("unconstrained_params", "JSON file with params_r: a vector of values, or an array of such", ""),
+               {text("unconstrained_params", "JSON file with params_r: a vector, or an array of such, read column by column", ""),
                 text("constrained_params", "CSV file with draws, or JSON file with all parameters", ""),
                 flag("jacobian", "Whether to adjust for the change of variables of constrained parameters", true)});
 }

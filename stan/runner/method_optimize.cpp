@@ -4,6 +4,7 @@
 #include <stan/services/optimize/lbfgs.hpp>
 #include <stan/services/optimize/newton.hpp>
 
+#include "error.hpp"
 #include "quasi_newton.hpp"
 
 namespace runner {
@@ -19,6 +20,9 @@ int run_with(Run& run, const Argument& arguments) {
   const int iter = get_int(arguments, "iter");
   const bool save_iterations = get<bool>(arguments, "save_iterations");
   const Argument& algorithm = node(arguments, "algorithm").chosen();
+  if (algorithm.name == "newton" && run.model.num_params_r() == 0) {
+    throw UserError("the model has no parameters, so Newton's method has nothing to solve");
+  }
   run.open_csv_files(1);
   run.begin();
   stan::callbacks::writer init_writer;

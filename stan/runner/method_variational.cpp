@@ -3,6 +3,8 @@
 #include <stan/services/experimental/advi/fullrank.hpp>
 #include <stan/services/experimental/advi/meanfield.hpp>
 
+#include "error.hpp"
+
 namespace runner {
 
 namespace advi = stan::services::experimental::advi;
@@ -27,6 +29,9 @@ Plan plan_variational(const Argument& arguments) { return plan_chains(arguments,
 
 int run_variational(Run& run) {
   const Argument& a = node(run.arguments, "method.variational");
+  if (run.model.num_params_r() == 0) {
+    throw UserError("the model has no parameters, so there is nothing to approximate");
+  }
   const Inits inits = run.inits(1);
   run.open_csv_files(1);
   run.begin();

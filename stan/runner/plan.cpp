@@ -45,7 +45,6 @@ void check_apart(const Plan& plan) {
   for (const auto& input : plan.inputs) {
     taken.emplace(identity(input.path), &input);
   }
-  taken.erase("");
   for (const auto& output : plan.outputs) {
     const std::string key = identity(output.path);
     if (key.empty()) {
