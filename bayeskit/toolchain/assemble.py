@@ -12,7 +12,7 @@ from pathlib import Path
 from bayeskit.core.errors import ToolchainError
 from bayeskit.core.paths import cache_folder
 from bayeskit.toolchain.building import build_once, first_error, keep_log, require_make_can_read, run_logged
-from bayeskit.toolchain.homes import StanHome, fault, makefile_version
+from bayeskit.toolchain.homes import TOOLS_KIND, StanHome, fault, makefile_version, refresh_tools, write_tools
 from bayeskit.toolchain.progress import Reporter, reporting
 from bayeskit.toolchain.tools import Compiler, find_compiler, jobs, make_environment, require_tools
 from bayeskit.toolchain.wheel import Ingredients
@@ -30,9 +30,11 @@ def assembled(ingredients: Ingredients) -> StanHome | None:
 
     Without a compiler on the machine any compiler's home will do: programs that were compiled still run.
     """
-    key = ingredients.key(find_compiler())
-    usable = [path for path in homes_folder().glob(key) if fault(path) is None]
-    return StanHome(max(usable), ingredients.stan_version, "assembled") if usable else None
+    usable = [path for path in homes_folder().glob(_name(ingredients, find_compiler())) if fault(path) is None]
+    if not usable:
+        return None
+    refresh_tools(max(usable))
+    return StanHome(max(usable), ingredients.stan_version, "assembled")
 
 
 def assemble(ingredients: Ingredients) -> StanHome:
@@ -48,7 +50,7 @@ def assemble(ingredients: Ingredients) -> StanHome:
         return home
     require_make_can_read(homes_folder())
     compiler, make = require_tools()
-    final = homes_folder() / ingredients.key(compiler)
+    final = homes_folder() / _name(ingredients, compiler)
     started = time.monotonic()
     with reporting() as report:
 
@@ -73,6 +75,11 @@ def assemble(ingredients: Ingredients) -> StanHome:
     return StanHome(final, ingredients.stan_version, "assembled")
 
 
+def _name(ingredients: Ingredients, compiler: Compiler | None) -> str:
+    """Name a home's folder, or give the pattern for any compiler's."""
+    return f"{ingredients.key(compiler)}-{TOOLS_KIND}"
+
+
 def _copy(ingredients: Ingredients, home: Path, compiler: Compiler) -> None:
     wheel = ingredients.wheel
     # pybind11 lies beside Stan's headers only for httpstan's own extension module.
@@ -83,6 +90,7 @@ def _copy(ingredients: Ingredients, home: Path, compiler: Compiler) -> None:
     (home / "bin").mkdir()
     shutil.copyfile(wheel / "stanc", home / "bin" / "stanc")
     (home / "bin" / "stanc").chmod(0o755)
+    write_tools(home)
     (home / "runner").mkdir()
     for name, text in ingredients.runner.items():
         (home / ("." if name == "makefile" else "runner") / name).write_text(text, encoding="utf-8")

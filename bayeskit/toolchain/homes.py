@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import secrets
+import shlex
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,6 +16,23 @@ from typing import Literal
 from bayeskit.core.errors import ToolchainError
 
 Origin = Literal["CMDSTAN", "installed", "assembled", "official"]
+
+# CmdStan's tools for looking at draws, and the modules that do their work. Those are run, not imported: they stand on
+# ArviZ, and need not start in the environment that is active.
+TOOLS = {"stansummary": "bayeskit.diagnostics.stansummary", "diagnose": "bayeskit.diagnostics.diagnose"}
+_TOOL = """\
+#!/bin/sh
+# Written by bayeskit, and anew by it once its Python is gone.
+python={python}
+package={package}
+if [ -x "$python" ] && [ -d "$package" ]; then
+  exec "$python" -P -m {module} "$@"
+fi
+echo "{name}: the Python environment that it ran in is gone ($python);" \\
+  "run \\`bayeskit stan path\\` where bayeskit is installed now, and try again" >&2
+exit 1
+"""
+TOOLS_KIND = hashlib.sha256(_TOOL.encode()).hexdigest()[:4]
 
 # `stanc --info`, which names a program's includes, is as old as this.
 OLDEST = (2, 27)
@@ -80,6 +102,39 @@ def fault(path: Path) -> str | None:
     return None
 
 
+def write_tools(home: Path) -> None:
+    """Put stansummary and diagnose into a home's ``bin``, to be run by this Python, whatever environment is active."""
+    python, package = (shlex.quote(str(path)) for path in (sys.executable, Path(__file__).resolve().parent.parent))
+    for name, module in TOOLS.items():
+        partial = home / "bin" / f".{name}-{secrets.token_hex(4)}"
+        partial.write_text(_TOOL.format(name=name, module=module, python=python, package=package), encoding="utf-8")
+        partial.chmod(0o755)
+        partial.replace(home / "bin" / name)
+
+
+def refresh_tools(home: Path) -> None:
+    """Write the tools of a home of ours anew where they, or the Python or the bayeskit that ran them, are gone.
+
+    Homes outlive virtual environments. One that cannot be written to stays as it is: its tools say what to do.
+    """
+    ours = (home / "runner").is_dir()
+    if ours and not all(_runs(home / "bin" / name) for name in TOOLS):
+        with suppress(OSError):
+            write_tools(home)
+
+
+def _runs(tool: Path) -> bool:
+    try:
+        text = tool.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    found = dict(re.findall(r"^(python|package)=(.+)$", text, flags=re.MULTILINE))
+    if not found:
+        return os.access(tool, os.X_OK)  # somebody put a program of their own here
+    python, package = ("".join(shlex.split(found.get(name, ""))) for name in ("python", "package"))
+    return os.access(python, os.X_OK) and Path(package).is_dir()
+
+
 def from_environment() -> StanHome | None:
     """Return the home that ``CMDSTAN`` names, or None where the variable is unset or empty.
 
@@ -97,6 +152,7 @@ def from_environment() -> StanHome | None:
         raise ToolchainError(
             f"the environment variable CMDSTAN is {value!r}, no working CmdStan: {problem}; correct it or unset it"
         )
+    refresh_tools(path)
     return StanHome(path, makefile_version(path / "makefile") or "", "CMDSTAN")
 
 
