@@ -11,10 +11,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayeskit.core.errors import ConfigError, DataError, InferenceError, ToolchainError
+    from bayeskit.core.errors import ConfigError, DataError, InferenceError, ProgramError, ToolchainError
     from bayeskit.core.types import Assessment, Draws, Fit, Verdict
     from bayeskit.datasets.weather import WeatherData, load_weather
-    from bayeskit.inference.stan import StanConfig
+    from bayeskit.inference.stan import (
+        LaplaceConfig,
+        OptimizeConfig,
+        PathfinderConfig,
+        StanConfig,
+        VariationalConfig,
+    )
+    from bayeskit.models.program import StanProgram, stan_program
     from bayeskit.models.weather import WeatherModel, weather
     from bayeskit.workflows import assess, fit, load_run, report, save_run
 
@@ -26,8 +33,14 @@ __all__ = [
     "Draws",
     "Fit",
     "InferenceError",
+    "LaplaceConfig",
+    "OptimizeConfig",
+    "PathfinderConfig",
+    "ProgramError",
     "StanConfig",
+    "StanProgram",
     "ToolchainError",
+    "VariationalConfig",
     "Verdict",
     "WeatherData",
     "WeatherModel",
@@ -37,15 +50,23 @@ __all__ = [
     "load_weather",
     "report",
     "save_run",
+    "stan_program",
     "weather",
 ]
 
 # Where each name lives; loaded at first use, so that `bayeskit --help` does not wait for NumPy and friends.
 _HOMES = {
-    "bayeskit.core.errors": ("ConfigError", "DataError", "InferenceError", "ToolchainError"),
+    "bayeskit.core.errors": ("ConfigError", "DataError", "InferenceError", "ProgramError", "ToolchainError"),
     "bayeskit.core.types": ("Assessment", "Draws", "Fit", "Verdict"),
     "bayeskit.datasets.weather": ("WeatherData", "load_weather"),
-    "bayeskit.inference.stan": ("StanConfig",),
+    "bayeskit.inference.stan": (
+        "LaplaceConfig",
+        "OptimizeConfig",
+        "PathfinderConfig",
+        "StanConfig",
+        "VariationalConfig",
+    ),
+    "bayeskit.models.program": ("StanProgram", "stan_program"),
     "bayeskit.models.weather": ("WeatherModel", "weather"),
     "bayeskit.workflows": ("assess", "fit", "load_run", "report", "save_run"),
 }

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from bayeskit.core.types import Assessment
+    from bayeskit.inference.stan import AnyConfig
     from bayeskit.tasks import Task
 
 app = typer.Typer(
@@ -22,7 +24,7 @@ app = typer.Typer(
 )
 fit_app = typer.Typer(help="Fit a model to a file: a run folder with a report.", no_args_is_help=True)
 script_app = typer.Typer(help="Print the Python script that does what fit does.", no_args_is_help=True)
-stan_app = typer.Typer(help="The Stan that pip alone installs.", no_args_is_help=True)
+stan_app = typer.Typer(help="Run Stan programs; the Stan that pip alone installs.", no_args_is_help=True)
 app.add_typer(fit_app, name="fit")
 app.add_typer(script_app, name="script")
 app.add_typer(stan_app, name="stan")
@@ -51,6 +53,36 @@ Priors = Annotated[
 Strict = Annotated[bool, typer.Option("--strict", help=f"Exit with {EXIT_VERDICT_FAILED} where a check fails.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output folder that exists.")]
 Out = Annotated[Path | None, typer.Option(callback=_expanded, help="Run folder; reports/MODEL-… unless given.")]
+
+# A Stan program's own. None where an option was not given: each method has defaults of its own.
+Method = Annotated[
+    Literal["sample", "pathfinder", "laplace", "variational", "optimize"],
+    typer.Option(
+        help="sample: NUTS; pathfinder, laplace, variational: fast approximations of the posterior; optimize: its mode."
+    ),
+]
+OwnChains = Annotated[int | None, typer.Option(help="sample: number of chains (4).")]
+OwnWarmup = Annotated[int | None, typer.Option(help="sample: iterations of each chain for adaptation (1000).")]
+OwnDraws = Annotated[int | None, typer.Option("--draws", help="Draws of each chain, of each path, or in all (1000).")]
+OwnAdaptDelta = Annotated[float | None, typer.Option(help="sample: target acceptance rate (0.95).")]
+OwnMaxTreedepth = Annotated[int | None, typer.Option(help="sample: a trajectory has at most 2 to this steps (10).")]
+Paths = Annotated[int | None, typer.Option(help="pathfinder: number of paths (4).")]
+Iterations = Annotated[
+    int | None,
+    typer.Option(help="pathfinder (1000), laplace (2000), variational (10000), optimize (2000): most steps."),
+]
+Algorithm = Annotated[
+    Literal["meanfield", "fullrank"] | None,
+    typer.Option(help="variational: independent normals, or one with correlations (meanfield)."),
+]
+Jacobian = Annotated[
+    bool | None,
+    typer.Option("--jacobian", help="optimize: the posterior's mode on the unconstrained scale, not the program's."),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(help="Start values: a JSON file, or the half-width of the interval around 0 to draw them from (2)."),
+]
 
 # The weather models' own.
 WeatherFile = Annotated[
@@ -106,11 +138,7 @@ def fit_weather(
 
     task = _weather_task(locals())
     target = out or _default_out(task)
-    assessment = workflows.fit_to_folder(task, target, overwrite=overwrite, notify=_say)
-    _say(repr(assessment))
-    typer.echo(str(target / "report.html"))
-    if strict and not assessment.passed:
-        raise typer.Exit(EXIT_VERDICT_FAILED)
+    _finish(workflows.fit_to_folder(task, target, overwrite=overwrite, notify=_say), target, strict)
 
 
 @script_app.command("weather")
@@ -201,6 +229,52 @@ def stan_path() -> None:
     typer.echo(str(ensure_home().path))
 
 
+@stan_app.command("run")
+def stan_run(
+    program: Annotated[
+        str, typer.Argument(metavar="PROGRAM", help="A Stan file; what it includes is looked for beside it.")
+    ],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="Its data as JSON; left out where it takes none.")
+    ] = None,
+    method: Method = "sample",
+    chains: OwnChains = None,
+    warmup: OwnWarmup = None,
+    draws: OwnDraws = None,
+    adapt_delta: OwnAdaptDelta = None,
+    max_treedepth: OwnMaxTreedepth = None,
+    paths: Paths = None,
+    iterations: Iterations = None,
+    algorithm: Algorithm = None,
+    jacobian: Jacobian = None,
+    init: Init = None,
+    seed: Seed = 1,
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+    out: Annotated[
+        Path | None, typer.Option(callback=_expanded, help="Run folder; reports/PROGRAM-DATA… unless given.")
+    ] = None,
+) -> None:
+    """Run any Stan program: a run folder with a report, as of the models of bayeskit's own."""
+    from bayeskit import workflows
+    from bayeskit.tasks import ProgramTask
+
+    given = {
+        "chains": chains,
+        "warmup": warmup,
+        "draws": draws,
+        "adapt_delta": adapt_delta,
+        "max_treedepth": max_treedepth,
+        "paths": paths,
+        "iterations": iterations,
+        "algorithm": algorithm,
+        "jacobian": jacobian,
+    }
+    task = ProgramTask(program, data, init, _method_config(method, given), seed)
+    target = out or Path("reports") / task.default_name
+    _finish(workflows.fit_to_folder(task, target, overwrite=overwrite, notify=_say), target, strict)
+
+
 def main() -> None:
     """Run the command line: one line for what the user can mend, a traceback only with ``--debug``."""
     debug = "--debug" in sys.argv
@@ -246,6 +320,31 @@ def _weather_task(given: Mapping[str, Any]) -> Task:
         config=StanConfig(**take("chains", "warmup", "draws", "adapt_delta", "max_treedepth")),
         **take("data", "engine", "seed", "device"),
     )
+
+
+def _method_config(method: str, given: Mapping[str, Any]) -> AnyConfig:
+    """Return a method's configuration; an option that is another method's is refused."""
+    from bayeskit.core.errors import ConfigError
+    from bayeskit.core.words import listing
+    from bayeskit.inference.stan import CONFIGS
+
+    def flag(name: str) -> str:
+        return f"--{name.replace('_', '-')}"
+
+    config = CONFIGS[method]
+    asked = {name: value for name, value in given.items() if value is not None}
+    for name in asked:
+        if name not in config.model_fields:
+            takes = listing([flag(known) for known in config.model_fields])
+            raise ConfigError(f"{flag(name)} is no option of --method {method}, which takes {takes}; leave it out")
+    return config(**asked)
+
+
+def _finish(assessment: Assessment, folder: Path, strict: bool) -> None:
+    _say(repr(assessment))
+    typer.echo(str(folder / "report.html"))
+    if strict and not assessment.passed:
+        raise typer.Exit(EXIT_VERDICT_FAILED)
 
 
 def _default_out(task: Task) -> Path:

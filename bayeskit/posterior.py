@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import xarray as xr
@@ -12,38 +12,47 @@ from numpy.typing import NDArray
 
 from bayeskit.core.types import Draws
 
+Arrays = Mapping[str, NDArray[Any]]
+
+_DATA = ("observed_data", "constant_data")  # without chain and draw
+
 
 class Describes(Protocol):
     """What the DataTree needs to know from a model."""
 
     @property
-    def coords(self) -> Mapping[str, NDArray[Any]]:
+    def coords(self) -> Arrays:
         """Coordinates by dimension."""
         ...
 
     @property
     def dims(self) -> Mapping[str, list[str]]:
-        """Dimensions by variable, but for chain and draw."""
+        """Dimensions by variable, but for chain and draw; those of other variables count from 1."""
         ...
+
+    def groups(self, values: Arrays) -> Mapping[str, Arrays]:
+        """Sort draws, ``n_chains x n_draws x ...``, into ArviZ's groups, and the data where it knows them only now."""
+        ...
+
+
+@runtime_checkable
+class Simulates(Protocol):
+    """What a model gives besides, where it can simulate from its prior."""
 
     @property
     def states(self) -> Container[str]:
         """Names of the hidden states, whose prior draws nobody looks at."""
         ...
 
-    def groups(self, values: Mapping[str, NDArray[Any]]) -> Mapping[str, Mapping[str, NDArray[Any]]]:
-        """Sort draws into ArviZ's groups."""
-        ...
-
-    def observations(self) -> Mapping[str, NDArray[Any]]:
+    def observations(self) -> Arrays:
         """Return the observed data by variable."""
         ...
 
-    def constants(self) -> Mapping[str, NDArray[Any]]:
+    def constants(self) -> Arrays:
         """Return known quantities that are not modelled."""
         ...
 
-    def draw_prior(self, n_draws: int, rng: np.random.Generator) -> tuple[Mapping[str, NDArray[Any]], NDArray[Any]]:
+    def draw_prior(self, n_draws: int, rng: np.random.Generator) -> tuple[Arrays, NDArray[Any]]:
         """Simulate parameters and data, ``n_draws x ...``."""
         ...
 
@@ -56,7 +65,7 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     draws
         What the engine handed over.
     model
-        Names the dimensions and simulates from its prior.
+        Names the dimensions, and simulates from its prior if it can.
     seed
         For the draws from the prior.
     n_prior
@@ -65,20 +74,45 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     Returns
     -------
     xarray.DataTree
-        Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``posterior_predictive``, ``prior``,
-        ``prior_predictive``, ``observed_data`` and, where the model has any, ``constant_data``.
+        Groups ``posterior`` and ``sample_stats``; ``prior`` and ``prior_predictive`` of a model that simulates these;
+        and what the model has of ``log_likelihood``, ``posterior_predictive``, ``observed_data`` and ``constant_data``.
+        The attributes of ``sample_stats`` are what the engine says of itself.
     """
-    groups: dict[str, Mapping[str, NDArray[Any]]] = dict(model.groups(draws.values))
+    groups: dict[str, Arrays] = dict(model.groups(draws.values))
     groups["sample_stats"] = draws.sample_stats
-    # A stream of its own, so that the prior's draws do not change with the engine.
-    parameters, simulated = model.draw_prior(n_prior, np.random.default_rng([seed, 1]))
-    groups["prior"] = {name: value[None] for name, value in parameters.items() if name not in model.states}
-    groups["observed_data"] = model.observations()
-    groups["prior_predictive"] = dict.fromkeys(groups["observed_data"], simulated[None])
-    if constants := model.constants():
-        groups["constant_data"] = constants
-    tree: xr.DataTree = from_dict(groups, coords=dict(model.coords), dims=dict(model.dims))
+    if isinstance(model, Simulates):
+        groups |= _simulated(model, seed, n_prior)
+    dims, coords = _counted_from_1(groups)
+    tree: xr.DataTree = from_dict(groups, coords={**coords, **model.coords}, dims={**dims, **model.dims})
     for group in tree.subtree:  # the clock would make equal runs differ; when it ran stands in run.json
         group.attrs.pop("created_at", None)
-    tree["sample_stats"].attrs.update({name: value for name, value in draws.engine.items() if value is not None})
+    if "sample_stats" not in tree.children:
+        tree["sample_stats"] = xr.DataTree()
+    for name, value in draws.engine.items():
+        if value is not None:  # netCDF has no booleans
+            tree["sample_stats"].attrs[name] = int(value) if isinstance(value, bool) else value
     return tree
+
+
+def _counted_from_1(groups: Mapping[str, Arrays]) -> tuple[dict[str, list[str]], dict[str, NDArray[Any]]]:
+    """Return dimensions by variable, named as ArviZ does, and coordinates that count from 1, as Stan does."""
+    dims: dict[str, list[str]] = {}
+    coords: dict[str, NDArray[Any]] = {}
+    for group, variables in groups.items():
+        for name, array in variables.items():
+            sizes = array.shape if group in _DATA else array.shape[2:]
+            dims[name] = [f"{name}_dim_{position}" for position in range(len(sizes))]
+            coords |= {dim: np.arange(1, size + 1) for dim, size in zip(dims[name], sizes, strict=True)}
+    return dims, coords
+
+
+def _simulated(model: Simulates, seed: int, n_prior: int) -> dict[str, Arrays]:
+    # A stream of its own, so that the prior's draws do not change with the engine.
+    parameters, simulated = model.draw_prior(n_prior, np.random.default_rng([seed, 1]))
+    observed, constants = model.observations(), model.constants()
+    groups: dict[str, Arrays] = {
+        "prior": {name: value[None] for name, value in parameters.items() if name not in model.states},
+        "observed_data": observed,
+        "prior_predictive": dict.fromkeys(observed, simulated[None]),
+    }
+    return groups | ({"constant_data": constants} if constants else {})

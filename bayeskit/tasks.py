@@ -11,7 +11,8 @@ from typing import Any
 
 from bayeskit.core.errors import ConfigError
 from bayeskit.datasets.weather import load_weather
-from bayeskit.inference.stan import StanConfig
+from bayeskit.inference.stan import AnyConfig, StanConfig
+from bayeskit.models.program import StanProgram, stan_program
 from bayeskit.models.weather import weather
 
 
@@ -66,7 +67,7 @@ class Task:
     Raises
     ------
     ConfigError
-        For an engine that cannot fit the model or run on the device, or a seed out of range.
+        For an engine that cannot fit the model or run on the device, another config, or a seed out of range.
     """
 
     name: str
@@ -74,7 +75,7 @@ class Task:
     options: Mapping[str, Any]
     load_options: Mapping[str, Any] = field(default_factory=dict)
     engine: str = "stan"
-    config: StanConfig = field(default_factory=StanConfig)
+    config: AnyConfig = field(default_factory=StanConfig)
     seed: int = 1
     device: str = "auto"
 
@@ -82,12 +83,18 @@ class Task:
         engines = MODELS[self.name].engines
         if self.engine not in engines:
             raise ConfigError(f"engine '{self.engine}' cannot fit {self.name}; choose from {', '.join(engines)}")
-        if not 0 <= self.seed < 2**32:
-            raise ConfigError(f"seed must lie between 0 and {2**32 - 1}, got {self.seed}")
+        if not isinstance(self.config, StanConfig):
+            raise ConfigError(f"{self.name} is fitted by NUTS; give a StanConfig, not a {type(self.config).__name__}")
+        _check_seed(self.seed)
         if self.device not in ("auto", "cpu", "cuda"):
             raise ConfigError(f"device '{self.device}' is unknown; choose from auto, cpu, cuda")
         if self.device == "cuda" and self.engine == "stan":
             raise ConfigError("engine stan runs on the CPU; leave --device out, or give --device cpu")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What ``run.json`` keeps of the options."""
+        return {**self.load_options, **self.options, **self.config.model_dump(), "device": "cpu"}
 
     def build(self) -> Any:
         """Read the file and make the model."""
@@ -99,50 +106,126 @@ class Task:
         entry = MODELS[self.name]
         defaults = {**_defaults(entry.load), **_defaults(entry.build), **StanConfig().model_dump()}
         given = {**self.options, **self.load_options, **self.config.model_dump()}
-        words = ["bayeskit", "fit", self.name, self.data]
-        words += [] if self.engine == entry.engines[0] else ["--engine", self.engine]
-        for option, value in {**given, "seed": self.seed}.items():
-            if value in (None, [], ()) or (option in defaults and defaults[option] == value):
-                continue
-            for single in value if isinstance(value, list | tuple) else [value]:
-                words += [f"--{option.replace('_', '-')}", str(single)]
-        return shlex.join(words)
+        engine = [] if self.engine == entry.engines[0] else ["--engine", self.engine]
+        words = ["bayeskit", "fit", self.name, self.data, *engine]
+        return shlex.join([*words, *_options({**given, "seed": self.seed}, defaults)])
 
     def script(self, out: Path, *, overwrite: bool = True, strict: bool = False) -> str:
         """Return the Python script that does exactly what the command does, commented, to start from."""
         entry = MODELS[self.name]
         load = "".join(f", {name}={value!r}" for name, value in self.load_options.items() if value is not None)
         options = "".join(f"    {name}={value!r},\n" for name, value in self.options.items())
-        config = "".join(f"        {name}={value!r},\n" for name, value in self.config.model_dump().items())
-        flags = f"--out {shlex.quote(str(out))}{' --overwrite' if overwrite else ''}{' --strict' if strict else ''}"
-        return _SCRIPT.format(
-            command=f"{self.command()} {flags}",
+        model = _DATA_AND_MODEL.format(
             load=f"bk.{entry.load.__name__}({self.data!r}{load})",
             build=f"bk.{entry.build.__name__}(\n    data,\n{options})",
-            engine=self.engine,
-            config=f"bk.{type(self.config).__name__}(\n{config}    )",
-            seed=self.seed,
-            out=str(out),
-            overwrite=overwrite,
-            strict=_STRICT if strict else "",
         )
+        engine = f"    engine={self.engine!r},\n"
+        return _script(self, model, engine, out, overwrite=overwrite, strict=strict)
 
+
+@dataclass(frozen=True)
+class ProgramTask:
+    """What a run of a Stan program was asked for; the command, the script and ``run.json`` all follow from it.
+
+    Parameters
+    ----------
+    program
+        Path of the Stan file.
+    data
+        Path of the JSON file, None where the program takes no data.
+    init
+        As ``stan_program`` takes it.
+    config
+        Which of Stan's methods runs, and how.
+    seed
+        Stan's own.
+
+    Raises
+    ------
+    ConfigError
+        For a seed out of range.
+    """
+
+    program: str
+    data: str | None = None
+    init: str | float | None = None
+    config: AnyConfig = field(default_factory=StanConfig)
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        _check_seed(self.seed)
+
+    @property
+    def engine(self) -> str:
+        """The only one that runs Stan programs."""
+        return "stan"
+
+    @property
+    def default_name(self) -> str:
+        """Name of the run folder where none is given."""
+        stems = [Path(path).stem for path in (self.program, self.data) if path]
+        method = [] if self.config.method == StanConfig.method else [self.config.method]
+        return "-".join([*dict.fromkeys(stems), *method])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What ``run.json`` keeps of the options."""
+        init = {} if self.init is None else {"init": self.init}
+        return {"method": self.config.method, **init, **self.config.model_dump()}
+
+    def build(self) -> StanProgram:
+        """Read the files."""
+        return stan_program(self.program, self.data, init=self.init)
+
+    def command(self) -> str:
+        """Return the command that does this; options at their defaults are left out, but for the seed."""
+        defaults = {"method": StanConfig.method, **type(self.config)().model_dump()}
+        words = ["bayeskit", "stan", "run", self.program, *([] if self.data is None else [self.data])]
+        return shlex.join([*words, *_options({**self.settings, "seed": self.seed}, defaults)])
+
+    def script(self, out: Path, *, overwrite: bool = True, strict: bool = False) -> str:
+        """Return the Python script that does exactly what the command does, commented, to start from."""
+        arguments = [repr(self.program), *([] if self.data is None else [repr(self.data)])]
+        arguments += [] if self.init is None else [f"init={self.init!r}"]
+        model = _PROGRAM.format(build=f"bk.stan_program({', '.join(arguments)})")
+        return _script(self, model, "", out, overwrite=overwrite, strict=strict)
+
+
+def _script(task: Task | ProgramTask, model: str, engine: str, out: Path, *, overwrite: bool, strict: bool) -> str:
+    config = "".join(f"        {name}={value!r},\n" for name, value in task.config.model_dump().items())
+    flags = f"--out {shlex.quote(str(out))}{' --overwrite' if overwrite else ''}{' --strict' if strict else ''}"
+    return _SCRIPT.format(
+        command=f"{task.command()} {flags}",
+        model=model,
+        engine=engine,
+        config=f"bk.{type(task.config).__name__}(\n{config}    )",
+        seed=task.seed,
+        out=str(out),
+        overwrite=overwrite,
+        strict=_STRICT if strict else "",
+    )
+
+
+_DATA_AND_MODEL = """# Read and check the file; print(data) shows what was found.
+data = {load}
+
+# The model: its structure and its priors; print(model.priors) shows the scales that were computed from the data.
+model = {build}
+"""
+
+_PROGRAM = """# Read the program, with what it includes, and check its data; it is compiled when it is first fitted.
+model = {build}
+"""
 
 _SCRIPT = """# The same as: {command}
 
 import bayeskit as bk
 
-# Read and check the file; print(data) shows what was found.
-data = {load}
-
-# The model: its structure and its priors; print(model.priors) shows the scales that were computed from the data.
-model = {build}
-
+{model}
 # Draw from the posterior; fit.posterior is an xarray DataTree, ready for ArviZ.
 fit = bk.fit(
     model,
-    engine={engine!r},
-    config={config},
+{engine}    config={config},
     seed={seed},
 )
 
@@ -158,6 +241,26 @@ _STRICT = """
 # Tell the shell where a check failed.
 raise SystemExit(0 if assessment.passed else 3)
 """
+
+
+def _options(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """Return options as the command line has them, without those at their defaults."""
+    words = []
+    for option, value in given.items():
+        if value in (None, [], ()) or (option in defaults and defaults[option] == value):
+            continue
+        name = f"--{option.replace('_', '-')}"
+        if value is True:
+            words.append(name)
+            continue
+        for single in value if isinstance(value, list | tuple) else [value]:
+            words += [name, str(single)]
+    return words
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"seed must lie between 0 and {2**32 - 1}, got {seed}")
 
 
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:

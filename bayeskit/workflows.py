@@ -12,22 +12,34 @@ from bayeskit import runs
 from bayeskit.core.errors import ConfigError, ReportError
 from bayeskit.core.paths import resource
 from bayeskit.core.provenance import hardware, versions
-from bayeskit.core.types import Assessment, Fit, Provenance
+from bayeskit.core.types import Assessment, Fit, Kind, Provenance, Source
 from bayeskit.diagnostics.convergence import assess_convergence
-from bayeskit.inference.stan import StanConfig, fit_stan
+from bayeskit.diagnostics.independent import assess_independent
+from bayeskit.diagnostics.point import assess_point
+from bayeskit.diagnostics.variational import assess_variational
+from bayeskit.inference.stan import AnyConfig, StanConfig, fit_stan
+from bayeskit.models.program import StanProgram
 from bayeskit.models.weather import WeatherModel
 from bayeskit.posterior import to_datatree
-from bayeskit.tasks import MODELS, Task
+from bayeskit.tasks import MODELS, ProgramTask, Task
 from bayeskit.toolchain import compile_program, describe, ensure_home
 
 Notify = Callable[[str], None]
+Model = WeatherModel | StanProgram
+
+_ASSESSMENTS: dict[Kind, Callable[[Fit], Assessment]] = {
+    "mcmc": assess_convergence,
+    "iid": assess_independent,
+    "variational": assess_variational,
+    "point": assess_point,
+}
 
 
 def fit(
-    model: WeatherModel,
+    model: Model,
     *,
     engine: str = "stan",
-    config: StanConfig | None = None,
+    config: AnyConfig | None = None,
     seed: int = 1,
     output_dir: Path | None = None,
 ) -> Fit:
@@ -36,11 +48,12 @@ def fit(
     Parameters
     ----------
     model
-        From ``weather``.
+        From ``weather`` or ``stan_program``.
     engine
         One of those that can fit the model; today ``stan``.
     config
-        How the engine runs; its defaults unless given.
+        How the engine runs: ``StanConfig`` for NUTS, with its defaults unless given. A Stan program also takes
+        ``PathfinderConfig``, ``LaplaceConfig``, ``VariationalConfig`` and ``OptimizeConfig``.
     seed
         From 0 to 2**32 - 1. The same seed, machine and versions give the same bits.
     output_dir
@@ -54,29 +67,25 @@ def fit(
     Raises
     ------
     ConfigError
-        For an unknown engine or a seed out of range.
+        For an unknown engine, a config that does not fit the model, or a seed out of range.
+    DataError
+        If the data do not fit the program's declarations.
     InferenceError
         If the engine stops without a result.
+    ProgramError
+        If the program has an error, fails while it runs, or has no finite density where it would start.
     """
-    task = Task(
-        name=model.name,
-        data=model.data.source.path,
-        options=model.options,
-        load_options={"station": model.data.station},
-        engine=engine,
-        config=config or StanConfig(),
-        seed=seed,
-    )
+    task = _task(model, engine, config or StanConfig(), seed)
     started, clock = datetime.now(UTC), time.perf_counter()
     draws = fit_stan(model, task.config, seed=seed, output_dir=output_dir)
     provenance = Provenance(
-        model=task.name,
+        model=model.name,
         engine=task.engine,
         kind=draws.kind,
-        config={**task.load_options, **task.options, **task.config.model_dump(), "device": "cpu"},
+        config=task.settings | ({"program_sha256": model.sha256} if isinstance(model, StanProgram) else {}),
         seed=task.seed,
-        data=model.data.source,
-        card=model.card(),
+        data=_source(model),
+        card=model.card(draws) if isinstance(model, StanProgram) else model.card(),
         versions={**versions(), "stan": str(draws.engine["stan"])},
         hardware=hardware(),
         timings={**draws.timings, "wall": time.perf_counter() - clock},
@@ -95,9 +104,9 @@ def assess(fit: Fit) -> Assessment:
     ConfigError
         If no diagnostics are known for draws of its kind.
     """
-    if fit.provenance.kind != "mcmc":
+    if fit.provenance.kind not in _ASSESSMENTS:
         raise ConfigError(f"there are no diagnostics for draws of kind '{fit.provenance.kind}' yet")
-    return assess_convergence(fit)
+    return _ASSESSMENTS[fit.provenance.kind](fit)
 
 
 def report(fit: Fit, assessment: Assessment, path: str | Path) -> Path:
@@ -136,10 +145,11 @@ def report_again(folder: Path) -> Path:
     return report(*runs.load(folder), folder / "report.html")
 
 
-def fit_to_folder(task: Task, out: Path, *, overwrite: bool, notify: Notify) -> Assessment:
-    """Do what ``bayeskit fit`` does: from a file to a run folder. ``notify`` hears of each step."""
+def fit_to_folder(task: Task | ProgramTask, out: Path, *, overwrite: bool, notify: Notify) -> Assessment:
+    """Do what ``bayeskit fit`` and ``stan run`` do: from files to a run folder. ``notify`` hears of each step."""
     model = task.build()
-    notify(model.data.source.description)
+    if isinstance(model, WeatherModel):  # a program may still refuse its data, in one line
+        notify(model.data.source.description)
     with runs.new_folder(out, overwrite=overwrite) as partial:
         with runs.scratch(partial) as chains:
             fitted = fit(model, engine=task.engine, config=task.config, seed=task.seed, output_dir=chains)
@@ -177,6 +187,31 @@ def diagnosis() -> dict[str, str]:
 
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none; Pyro runs on the CPU"
     return {**versions(), **hardware(), "gpu": gpu, **describe()}
+
+
+def _task(model: Model, engine: str, config: AnyConfig, seed: int) -> Task | ProgramTask:
+    """Return what repeats a fit of this model."""
+    if isinstance(model, StanProgram):
+        if engine != "stan":
+            raise ConfigError(f"engine '{engine}' cannot run a Stan program; leave it out, or take stan")
+        return ProgramTask(model.path, _path_of_data(model), model.options["init"], config, seed)
+    return Task(
+        name=model.name,
+        data=model.data.source.path,
+        options=model.options,
+        load_options={"station": model.data.station},
+        engine=engine,
+        config=config,
+        seed=seed,
+    )
+
+
+def _path_of_data(model: StanProgram) -> str | None:
+    return model.source.path if model.source.sha256 else None
+
+
+def _source(model: Model) -> Source:
+    return model.source if isinstance(model, StanProgram) else model.data.source
 
 
 def _write(fit: Fit, assessment: Assessment, folder: Path) -> Exception | None:

@@ -17,6 +17,12 @@ class ConfigError(ValueError):
     exit_status = 2
 
 
+class ProgramError(ValueError):
+    """A Stan program has an error, or does not work with the data that it was given."""
+
+    exit_status = 2
+
+
 class ToolchainError(RuntimeError):
     """Stan cannot be built or found on this machine."""
 

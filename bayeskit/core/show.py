@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bayeskit.core.words import NO_BREAK, number, plus_minus, significant, with_unit
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
 
     from bayeskit.core.types import Assessment, Fit, Verdict
 
+_MOST = 20
 HINT = "whether to trust it: bk.assess(fit)"
 
 
 def fit_text(fit: Fit) -> str:
-    """Return the fit's scalar parameters, one a line."""
+    """Return the fit's scalar parameters, or a program's first quantities, one a line."""
     return "\n".join([_title(fit), *_columns(list(_parameters(fit))), f"  {HINT}"])
 
 
@@ -37,14 +39,23 @@ def assessment_html(assessment: Assessment) -> str:
 
 
 def _title(fit: Fit) -> str:
-    return f"{fit.provenance.card.title}: {fit.provenance.engine} on {fit.provenance.data.path}"
+    what = f"{fit.provenance.card.title}: {fit.provenance.engine}"
+    return f"{what} on {fit.provenance.data.path}" if fit.provenance.data.sha256 else what
 
 
 def _parameters(fit: Fit) -> Iterator[tuple[str, str]]:
     posterior = fit.posterior["posterior"].to_dataset()
-    for quantity in fit.provenance.card.quantities:
-        for label, draws in _cells(quantity.name, posterior[quantity.name]):
-            yield label, with_unit(plus_minus(float(draws.mean()), float(draws.std(ddof=1))), quantity.unit)
+    card = fit.provenance.card
+    units = {quantity.name: quantity.unit for quantity in card.quantities}
+    # A model names the few quantities that matter; a program does not.
+    names = list(units) if card.series else [str(name) for name in posterior.data_vars]
+    total = sum(posterior[name].isel(chain=0, draw=0).size for name in names)
+    cells = (cell for name in names for cell in _cells(name, posterior[name]))
+    for label, draws in islice(cells, _MOST if total > _MOST + 1 else None):
+        spread = float(draws.std(ddof=1)) if draws.size > 1 else 0.0
+        yield label, with_unit(plus_minus(float(draws.mean()), spread), units.get(label.partition("[")[0], ""))
+    if total > _MOST + 1:
+        yield f"… {total - _MOST:,} more", "in fit.posterior"
 
 
 def _cells(name: str, draws: xr.DataArray) -> Iterator[tuple[str, xr.DataArray]]:
@@ -53,8 +64,9 @@ def _cells(name: str, draws: xr.DataArray) -> Iterator[tuple[str, xr.DataArray]]
     if not own:
         yield name, draws
         return
-    for cell, scalar in draws.stack(cell=own).groupby("cell"):
-        yield f"{name}[{','.join(map(str, cell if isinstance(cell, tuple) else (cell,)))}]", scalar
+    stacked = draws.stack(cell=own)
+    for position, cell in enumerate(stacked["cell"].values):
+        yield f"{name}[{','.join(map(str, cell))}]", stacked[..., position]
 
 
 def _verdict(verdict: Verdict) -> tuple[str, str, str]:

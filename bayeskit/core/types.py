@@ -32,11 +32,18 @@ class Draws:
     values
         Name of a quantity to its draws, ``n_chains x n_draws x ...``.
     sample_stats
-        Name of a sampler statistic (ArviZ's names) to its values, ``n_chains x n_draws``.
+        Name of a sampler statistic (ArviZ's names) to its values, ``n_chains x n_draws``. For ``variational`` draws
+        ``log_p`` and ``log_q``: the log densities of the model and of the approximation, on the scale on which the
+        approximation was made and each up to a constant, at the approximation's own draws (which need not be those in
+        ``values``, where these were resampled).
     timings
-        Seconds by phase, at least ``compile``, and ``warmup`` and ``sampling`` summed over the chains.
+        Seconds by phase, at least ``compile``; those of several chains are summed.
     engine
-        What the engine says of itself: versions, limits such as ``max_treedepth``.
+        What the engine says of itself: versions, limits such as ``max_treedepth``; where something was optimised, also
+        ``converged`` and ``message``.
+    declared
+        Where the engine knows it: every quantity of the program by name, in the program's order, to its kind
+        (``parameter``, ``transformed parameter`` or ``generated quantity``); those without any elements too.
     """
 
     kind: Kind
@@ -44,6 +51,7 @@ class Draws:
     sample_stats: Mapping[str, Array] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
+    declared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,12 +134,16 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class Source:
-    """The file the data came from, as read."""
+    """The file the data came from, as read.
+
+    ``variables`` gives the names of what it holds, each with its type and size as the report shows them.
+    """
 
     path: str
     sha256: str
     description: str
     notes: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -195,15 +207,19 @@ class StanModel(Protocol):
 
     @property
     def program(self) -> str:
-        """File name of its program in the top-level folder ``stan``."""
+        """File name of its program in the top-level folder ``stan``, or the absolute path of a program elsewhere."""
         ...
 
-    def stan_data(self) -> dict[str, Any]:
+    def stan_data(self) -> Mapping[str, Any]:
         """Return the program's data block."""
         ...
 
-    def stan_inits(self, rng: np.random.Generator) -> Mapping[str, Any]:
-        """Return the initial values of one chain, overdispersed."""
+    def stan_inits(self, rng: np.random.Generator) -> Mapping[str, Any] | float | None:
+        """Return where one chain starts.
+
+        Initial values, overdispersed; or the half-width of the interval around 0 in which Stan draws them on the
+        unconstrained scale; or None for Stan's own, 2.
+        """
         ...
 
     @property
@@ -212,6 +228,6 @@ class StanModel(Protocol):
         ...
 
     @property
-    def outputs(self) -> Sequence[str]:
-        """Names of the program's quantities to keep."""
+    def outputs(self) -> Sequence[str] | None:
+        """Names of the program's quantities to keep; None for all."""
         ...

@@ -15,8 +15,12 @@ import arviz_stats
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayeskit.core.types import Assessment, Comparison, Fit, Verdict
+from bayeskit.core.words import count
+from bayeskit.diagnostics.labels import frame, real_valued
+from bayeskit.diagnostics.moments import finite, moments, not_numbers, span
 
 R_HAT_LIMIT = 1.01
 ESS_PER_CHAIN = 100
@@ -24,8 +28,9 @@ ESS_MANY_CHAINS = 400
 MANY_CHAINS = 16
 MCSE_LIMIT = 0.05  # of the posterior sd: what 400 independent draws give
 E_BFMI_LIMIT = 0.3
+ROUNDING = 1e-12  # of a quantity's size: what arithmetic makes of a constant
 
-_PROBABILITIES = {"q2.5": 0.025, "q16": 0.16, "median": 0.5, "q84": 0.84, "q97.5": 0.975}
+_JUDGED = ["mcse_mean", "ess_bulk", "ess_tail", "r_hat"]
 _REMEDIES = {
     "r_hat": "run longer (--warmup, --draws), or change the parametrisation",
     "ess_bulk": "run longer (--draws)",
@@ -50,14 +55,29 @@ def assess_convergence(fit: Fit) -> Assessment:
     Assessment
         One verdict a check, each on the worst case over all parameters and states; ``summary`` has a row for each
         of these. A check that cannot be made (one chain has no R-hat, say) has ``passed=None``.
+
+    Notes
+    -----
+    What has the same value in every draw of every chain (the 1s and 0s of a Cholesky factor, say), or never holds a
+    number, has nothing to converge: it is left out and counted. It fails all the same if it is a parameter that the
+    model's card has a prior for, or where the sampler itself stood still. What holds numbers in some draws only has a
+    verdict of its own.
     """
     tree = fit.posterior
     statistics = tree["sample_stats"]
     superchains = statistics.attrs.get("superchains")
-    summary = summarise(tree["posterior"].to_dataset(), superchains)
+    posterior = real_valued(tree["posterior"].to_dataset())
+    summary = summarise(posterior, superchains)
+    parameters = {prior.name for prior in fit.provenance.card.priors}
+    constant = _constant(posterior, summary["mean"], statistics.to_dataset()) & ~_variables(summary).isin(parameters)
+    broken = _broken(posterior)
+    summary.loc[constant | broken, _JUDGED] = np.nan
     chains = tree["posterior"].sizes["chain"]
     remedies = {**_REMEDIES, **fit.provenance.card.remedies}
-    verdicts = [*_summary_verdicts(summary, chains), *_sampler_verdicts(statistics.to_dataset(), statistics.attrs)]
+    judged = summary[~(constant | broken)]
+    verdicts = _summary_verdicts(summary if judged.empty else judged, chains, int(constant.sum()))
+    verdicts += [finite(posterior)] if broken.any() else []
+    verdicts += _sampler_verdicts(statistics.to_dataset(), statistics.attrs)
     verdicts = [_with_remedy(verdict, remedies) for verdict in verdicts]
     metrics = {
         "chains": chains,
@@ -79,13 +99,7 @@ def summarise(posterior: xr.Dataset, superchains: list[int] | None = None) -> pd
     superchains
         For more than 16 chains, each chain's starting point: R-hat is the nested one then.
     """
-    columns: dict[str, xr.Dataset] = {
-        "mean": posterior.mean(("chain", "draw")),
-        "sd": posterior.std(("chain", "draw"), ddof=1),
-    }
-    quantiles = posterior.quantile(list(_PROBABILITIES.values()), ("chain", "draw"))
-    for name, probability in _PROBABILITIES.items():
-        columns[name] = quantiles.sel(quantile=probability, drop=True)
+    columns = moments(posterior)
     with np.errstate(divide="ignore", invalid="ignore"):  # a parameter that never moves: NaN, judged below
         columns["mcse_mean"] = arviz_stats.mcse(posterior, method="mean")
         columns["ess_bulk"] = arviz_stats.ess(posterior, method="bulk")
@@ -95,37 +109,42 @@ def summarise(posterior: xr.Dataset, superchains: list[int] | None = None) -> pd
             if superchains is not None
             else arviz_stats.rhat(posterior)
         )
-    return pd.DataFrame({name: _flatten(dataset) for name, dataset in columns.items()})
+    return frame(columns)
 
 
-def _flatten(dataset: xr.Dataset) -> pd.Series[float]:
-    """One row a scalar, labelled ``mu[2012-01-01]``."""
-    parts = {}
-    for name, array in dataset.data_vars.items():
-        if array.ndim == 0:
-            parts[str(name)] = float(array)
-            continue
-        stacked = array.stack(cell=array.dims)
-        for place, value in zip(stacked["cell"].values, stacked.values, strict=True):
-            parts[f"{name}[{','.join(_label(part) for part in place)}]"] = float(value)
-    return pd.Series(parts, name="value")
+def _constant(posterior: xr.Dataset, mean: pd.Series[float], statistics: xr.Dataset) -> NDArray[np.bool_]:
+    """Return which rows of the summary may stand still: none, where nothing moves."""
+    spans = frame({"span": span(posterior)})["span"]
+    still = (spans.isna() | (spans <= ROUNDING * mean.abs())).to_numpy()
+    moves = [statistics[name].to_numpy() for name in ("lp", "energy") if name in statistics]
+    if still.all() or any(np.ptp(values) == 0 for values in moves):
+        return np.zeros_like(still)
+    return still
 
 
-def _label(coordinate: Any) -> str:
-    if isinstance(coordinate, pd.Timestamp):
-        return f"{coordinate:%Y-%m-%d}" if coordinate == coordinate.normalize() else coordinate.isoformat()
-    return str(coordinate)
+def _broken(posterior: xr.Dataset) -> NDArray[np.bool_]:
+    """Return which rows of the summary hold a number in some draws only; that is no question of convergence."""
+    found: NDArray[np.bool_] = frame({"broken": not_numbers(posterior)})["broken"].to_numpy().astype(bool)
+    return found
 
 
-def _summary_verdicts(summary: pd.DataFrame, chains: int) -> list[Verdict]:
+def _variables(summary: pd.DataFrame) -> pd.Index[str]:
+    return pd.Index([str(label).partition("[")[0] for label in summary.index])
+
+
+def _summary_verdicts(summary: pd.DataFrame, chains: int, constant: int) -> list[Verdict]:
     ess_needed = ESS_PER_CHAIN * chains if chains <= MANY_CHAINS else ESS_MANY_CHAINS
     mcse = summary["mcse_mean"] / summary["sd"]
-    return [
+    verdicts = [
         _worst("r_hat", summary["r_hat"], R_HAT_LIMIT, "<=") if chains > 1 else _unchecked_r_hat(),
         _worst("ess_bulk", summary["ess_bulk"], ess_needed, ">="),
         _worst("ess_tail", summary["ess_tail"], ess_needed, ">="),
         _worst("mcse", mcse, MCSE_LIMIT, "<="),
     ]
+    if constant:
+        told = f"{verdicts[0].detail}; {count(constant, 'constant one', 'constant ones')} left out"
+        verdicts[0] = replace(verdicts[0], detail=told)
+    return verdicts
 
 
 def _unchecked_r_hat() -> Verdict:
@@ -169,7 +188,8 @@ def _sampler_verdicts(statistics: xr.Dataset, limits: Mapping[Any, Any]) -> list
         )
     if "energy" in statistics:
         # Each chain for itself: one stuck chain must not hide behind the others' mean.
-        e_bfmi = np.atleast_1d(arviz_stats.bfmi(statistics[["energy"]])["energy"].values)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            e_bfmi = np.atleast_1d(arviz_stats.bfmi(statistics[["energy"]])["energy"].values)
         value = float(e_bfmi.min())  # NaN where the energy never moves
         number = None if np.isnan(value) else value
         passed = bool(value >= E_BFMI_LIMIT)
@@ -178,4 +198,4 @@ def _sampler_verdicts(statistics: xr.Dataset, limits: Mapping[Any, Any]) -> list
 
 
 def _with_remedy(verdict: Verdict, remedies: Mapping[str, str]) -> Verdict:
-    return verdict if verdict.passed else replace(verdict, remedy=remedies.get(verdict.name, ""))
+    return verdict if verdict.passed else replace(verdict, remedy=remedies.get(verdict.name, verdict.remedy))

@@ -58,7 +58,7 @@ def _rank(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:
         color=_colours(n_chains),
         stats={"ecdf_pit": {"n_simulations": 1}},  # ArviZ's own band is for one panel, and not drawn.
     )
-    n_quantities = max(len(shown), len(assessment.summary))
+    n_quantities = max(len(shown), int(assessment.summary["r_hat"].notna().sum()))
     edge = rank_band(math.ceil(n_draws / step), n_chains, n_quantities)
     panels, leaving = [], []
     for scalar, traces in zip(shown, subplots(figure), strict=True):

@@ -80,12 +80,13 @@ def _pit_curve(forecast: Forecasts) -> tuple[Floats, Floats, Floats, Floats, flo
     """Return grid, difference from uniform, lower and upper band, and the share of the grid outside it."""
     grid = np.arange(1, PIT_GRID) / PIT_GRID
     difference = np.searchsorted(np.sort(forecast.pit), grid, side="right") / forecast.pit.size - grid
-    low, high = _band_of(forecast.pit.size, PIT_GRID)
+    low, high = band_of(forecast.pit.size, PIT_GRID)
     return grid, difference, low, high, float(np.mean((difference < low) | (difference > high)))
 
 
 @lru_cache(maxsize=8)
-def _band_of(size: int, n_grid: int) -> tuple[Floats, Floats]:
+def band_of(size: int, n_grid: int) -> tuple[Floats, Floats]:
+    """Return the band for so many values on an even grid, computed once."""
     return simultaneous_band(size, np.arange(1, n_grid) / n_grid, PIT_PROBABILITY)
 
 

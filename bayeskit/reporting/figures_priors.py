@@ -78,15 +78,15 @@ def _alone(prior: Prior) -> f.Panel:
     return f.Panel(traces, layout, f"Prior of {written}.", written, 180)
 
 
-def density(values: Floats, lower: float | None = None) -> tuple[Floats, Floats]:
-    """Return a kernel density estimate by ArviZ, corrected at the ends of the data's range."""
+def density(values: Floats, lower: float | None = None, bw: str = "experimental") -> tuple[Floats, Floats]:
+    """Return a kernel density estimate by ArviZ, corrected at the ends of the data's range; ``bw`` is its bandwidth."""
     from arviz_stats.base import array_stats
 
     finite = np.asarray(values, dtype=float)
     if np.ptp(finite) == 0:
         centre = float(finite.flat[0])
         return np.array([centre, centre]), np.array([0.0, 1.0])
-    grid, curve, _ = array_stats.kde(finite, grid_len=POINTS)
+    grid, curve, _ = array_stats.kde(finite, grid_len=POINTS, bw=bw)
     if lower is not None and grid[0] > lower and grid[0] - lower < 0.02 * np.ptp(grid):
         grid = np.concatenate([[lower], grid])
         curve = np.concatenate([[curve[0]], curve])

@@ -8,22 +8,34 @@ import numpy as np
 
 from bayeskit.core.types import Assessment, Fit, ModelCard, Series
 from bayeskit.core.words import NO_BREAK, day, percent, plus_minus, significant, with_unit
+from bayeskit.reporting.overview import MAX_ROWS, pick, still, value_text
 from bayeskit.reporting.results import Forecasts, Path, Scalar, path
+
+N_KEY_VALUES = 6
 
 
 def headline(fit: Fit, assessment: Assessment, found: Sequence[Scalar], forecast: Forecasts | None) -> list[str]:
-    """Return the findings as sentences, the most important first."""
+    """Return what was found of a series as sentences, the most important first."""
     series = fit.provenance.card.series
-    if series is None:
-        return [
-            f"{s.label} is {with_unit(plus_minus(s.row['mean'], s.row['sd']), s.quantity.unit)}." for s in found[:3]
-        ]
+    assert series is not None
     state = path(fit, assessment, series.state)
     return [
         _where_it_went(state, series),
         _how_it_moves(fit, state, series, forecast),
         *_slope_at_end(fit, assessment, series),
         *_compared(found, fit.provenance.card),
+    ]
+
+
+def key_values(fit: Fit, assessment: Assessment) -> list[tuple[str, str]]:
+    """Return the first quantities of a program of any kind, with their values."""
+    units = {quantity.name: quantity.unit for quantity in fit.provenance.card.quantities}
+    labels = [label for shown in pick(fit) for label in shown.labels]
+    rows = {str(label): row for label, row in assessment.summary.loc[labels[:MAX_ROWS]].iterrows()}
+    moving = [label for label, row in rows.items() if "estimate" in row or not still(row)]
+    return [
+        (label, with_unit(value_text(rows[label]), units.get(label.partition("[")[0], "")))
+        for label in moving[:N_KEY_VALUES]
     ]
 
 

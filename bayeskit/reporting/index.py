@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import count, duration, plus_minus, with_unit
-from bayeskit.reporting.figures_predictive import describe_forecasts
+from bayeskit.reporting.headline import key_values
 from bayeskit.reporting.html import page
-from bayeskit.reporting.results import forecasts
+from bayeskit.reporting.model_fit import judge
 from bayeskit.reporting.verdict import State, describe, display_name, format_figure
+
+_TOLD = ("r_hat", "ess_bulk", "divergences", "pareto_k", "converged")
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,7 @@ class RunEntry:
     def of(cls, fit: Fit, assessment: Assessment, *, href: str) -> RunEntry:
         """Build the entry of a fit whose report lies at ``href``, as seen from the index."""
         origin = fit.provenance
-        series = origin.card.series
-        forecast = forecasts(fit, series) if series is not None else None
-        banner = describe(fit, assessment, describe_forecasts(forecast))
+        banner = describe(fit, assessment, judge(fit)[0])
         return cls(
             title=origin.card.title,
             subtitle=origin.command,
@@ -93,16 +93,21 @@ def render_index(runs: Sequence[RunEntry], title: str = "Runs") -> str:
 
 
 def _key_numbers(fit: Fit, assessment: Assessment) -> dict[str, str]:
-    numbers = {}
-    for quantity in fit.provenance.card.quantities:
-        for label, row in assessment.summary.iterrows():
-            if str(label) == quantity.name or str(label).startswith(f"{quantity.name}["):
-                numbers[str(label)] = with_unit(plus_minus(row["mean"], row["sd"]), quantity.unit)
+    numbers = dict(key_values(fit, assessment)) if fit.provenance.card.series is None else _own_numbers(fit, assessment)
     for verdict in assessment.verdicts:
-        if verdict.name in ("r_hat", "ess_bulk", "divergences"):
+        if verdict.name in _TOLD:
             numbers[display_name(verdict.name).replace("effective sample size", "ESS")] = format_figure(
                 verdict.name, verdict.value
             )
     if "sampling" in fit.provenance.timings:
         numbers["Sampling"] = duration(fit.provenance.timings["sampling"])
+    return numbers
+
+
+def _own_numbers(fit: Fit, assessment: Assessment) -> dict[str, str]:
+    numbers = {}
+    for quantity in fit.provenance.card.quantities:
+        for label, row in assessment.summary.iterrows():
+            if str(label) == quantity.name or str(label).startswith(f"{quantity.name}["):
+                numbers[str(label)] = with_unit(plus_minus(row["mean"], row["sd"]), quantity.unit)
     return numbers

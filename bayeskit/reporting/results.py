@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayeskit.core.types import Assessment, Fit, Quantity, Series
-from bayeskit.core.words import day
+from bayeskit.diagnostics.labels import cell_dims, cell_draws, cell_labels, real_valued
 
 Floats = NDArray[np.float64]
 
@@ -84,13 +84,13 @@ def group(fit: Fit, name: str) -> xr.Dataset | None:
 
 def cells(array: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
     """Split a variable into its scalars, labelled as in the summary: ``s_y[rainy]``."""
-    inner = [dim for dim in array.dims if dim not in ("chain", "draw")]
+    inner = cell_dims(array)
     if not inner:
         return [(str(array.name), array)]
     stacked = array.stack(cell=inner)
-    labels = [",".join(day(part) for part in place) for place in stacked["cell"].to_numpy()]
     return [
-        (f"{array.name}[{text}]", stacked.isel(cell=i).drop_vars(["cell", *inner])) for i, text in enumerate(labels)
+        (text, stacked.isel(cell=i).drop_vars(["cell", *inner], errors="ignore"))
+        for i, text in enumerate(cell_labels(array))
     ]
 
 
@@ -107,13 +107,25 @@ def scalars(fit: Fit, assessment: Assessment) -> list[Scalar]:
     return found
 
 
+def labelled(fit: Fit, assessment: Assessment, labels: Sequence[str]) -> list[Scalar]:
+    """Return the scalars of these labels, of any variable."""
+    posterior = real_valued(fit.posterior["posterior"].to_dataset())
+    quantities = {quantity.name: quantity for quantity in fit.provenance.card.quantities}
+    found = []
+    for label in labels:
+        name = label.partition("[")[0]
+        place = cell_labels(posterior[name]).index(label)
+        draws = cell_draws(posterior[name])[..., place]
+        found.append(Scalar(label, quantities.get(name, Quantity(name)), draws, assessment.summary.T[label]))
+    return found
+
+
 def states(fit: Fit, name: str, rows: Sequence[tuple[str, int]]) -> list[Scalar]:
     """Return single days of a state as scalars; ``rows`` are labels and positions."""
-    array = fit.posterior["posterior"][name]
-    inner = next(str(dim) for dim in array.dims if dim not in ("chain", "draw"))
+    array = cell_draws(fit.posterior["posterior"].to_dataset()[name])
     picked = []
     for text, place in rows:
-        draws = np.asarray(array.isel({inner: place}).transpose("chain", "draw").to_numpy(), dtype=float)
+        draws = np.asarray(array[..., place], dtype=float)
         picked.append(Scalar(text, Quantity(name), draws, pd.Series(dtype=float)))
     return picked
 

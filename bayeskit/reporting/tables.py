@@ -12,6 +12,7 @@ import pandas as pd
 
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import (
+    MINUS,
     NO_BREAK,
     align,
     align_pairs,
@@ -25,6 +26,7 @@ from bayeskit.core.words import (
 from bayeskit.reporting.results import Scalar, rows_of
 
 N_WORST = 10
+LEGIBLE = 7  # digits before or after the point; numbers that need more get an exponent
 
 _HEADINGS = {
     "mean": "mean",
@@ -90,11 +92,13 @@ def boundary_note(scalar: Scalar) -> str:
 
 
 def worst_labels(assessment: Assessment, skip: Sequence[str], n: int) -> list[str]:
-    """Return the labels of the worst quantities: highest R-hat first, then lowest bulk ESS."""
+    """Return the labels of the worst quantities that move: highest R-hat first, then lowest bulk ESS."""
     summary = assessment.summary
     keys = [key for key in ("r_hat", "ess_bulk") if key in summary]
-    rest = summary[~summary.index.isin(list(skip))]
-    if not keys or rest.empty:
+    if not keys:
+        return []
+    rest = summary[~summary.index.isin(list(skip)) & (summary["sd"] > 0)]
+    if rest.empty:
         return []
     ordered = rest.sort_values(keys, ascending=[key != "r_hat" for key in keys], na_position="first", kind="stable")
     return [str(label) for label in ordered.index[:n]]
@@ -137,7 +141,22 @@ def _interval(row: pd.Series[float], low: str, high: str) -> str:
     return f"{number(row[low], decimals)} to {number(row[high], decimals)}"
 
 
+def legible(value: float, sd: float) -> bool:
+    """Whether a number can be written without an exponent, with the digits that its uncertainty deserves."""
+    return abs(value) < 10**LEGIBLE and (not sd > 0 or decimals_for(sd) < LEGIBLE)
+
+
+def with_exponent(value: float, sd: float) -> str:
+    """Return a number with an exponent, and as many digits as its uncertainty leaves it."""
+    if value == 0 or not np.isfinite(value) or not 0 < sd < np.inf:
+        return significant(value, 3)
+    digits = int(np.clip(np.floor(np.log10(abs(value))) - np.floor(np.log10(sd)) + 2, 1, 12))
+    return f"{value:.{digits - 1}e}".replace("-", MINUS)
+
+
 def _cell(column: str, value: float, sd: float) -> str:
+    if column in ("mean", "sd") and not legible(value, sd):
+        return with_exponent(value, sd)
     if column == "mcse_mean":
         return significant(value, 2)
     if column.startswith("ess"):

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bayeskit.core.types import Assessment, Fit, Kind, Verdict
+from bayeskit.core.types import Assessment, Fit, Verdict
 from bayeskit.core.words import count, listing, number, sentence, significant
+from bayeskit.reporting import kinds
+from bayeskit.reporting.outline import Outline, outline_of
 
 State = Literal["passed", "failed", "unchecked"]
 
@@ -19,6 +21,11 @@ _NAMES = {
     "divergences": "Divergent transitions",
     "tree_depth": "Draws at the tree-depth limit",
     "e_bfmi": "E-BFMI",
+    "pareto_k": "Pareto k-hat",
+    "importance_ess": "Effective sample size of the weights",
+    "finite": "Quantities that hold no number",
+    "converged": "Convergence",
+    "simulation_error": "Simulation error over sd",
 }
 _MEANINGS = {
     "r_hat": "Do the chains agree?",
@@ -28,6 +35,11 @@ _MEANINGS = {
     "divergences": "Was all of the posterior reached?",
     "tree_depth": "Were trajectories cut short?",
     "e_bfmi": "Does the energy reach the tails?",
+    "pareto_k": "Is the approximation close to the posterior?",
+    "importance_ess": "Are enough draws where the posterior is?",
+    "finite": "Do all draws hold numbers?",
+    "converged": "Did the optimiser arrive?",
+    "simulation_error": "Are there enough draws?",
 }
 _FAILURES: dict[str, str] = {
     "r_hat": "chains disagree about {where} (R-hat {value}, limit {limit})",
@@ -41,15 +53,15 @@ _FAILURES: dict[str, str] = {
     "divergences": "{value} transitions diverged, so that part of the posterior was not reached (limit {limit})",
     "tree_depth": "{value} draws reached the tree-depth limit, so that trajectories were cut short (limit {limit})",
     "e_bfmi": "the sampler's energy moves too slowly to reach the tails (E-BFMI {value}, at least {limit} needed)",
+    "pareto_k": "the approximation misses a part of the posterior (k-hat {value}, limit {limit})",
+    "importance_ess": "the draws are worth only {value} of the posterior's own (at least {limit} needed)",
+    "finite": "not all draws are numbers ({detail})",
+    "converged": "the optimiser did not converge ({detail})",
+    "simulation_error": "the simulation error of each mean is {value} of its standard deviation (limit {limit})",
 }
-_KINDS: dict[Kind, str] = {
-    "mcmc": "Markov chains",
-    "iid": "independent draws",
-    "weighted": "weighted draws",
-    "variational": "a variational approximation",
-    "point": "a point estimate",
-}
-_MCMC_CHECKS = "R-hat, effective sample size, divergences, tree depth, energy"
+
+
+_COUNTS = ("ess_bulk", "ess_tail", "divergences", "tree_depth", "importance_ess", "finite")
 
 
 @dataclass(frozen=True)
@@ -108,22 +120,24 @@ def describe(fit: Fit, assessment: Assessment, forecast: ModelFit | None = None)
     -------
     Banner
     """
+    outline = outline_of(fit, predictive=forecast is not None)
     checks = describe_checks(assessment)
     failed = [check for check in checks if check.state == "failed"]
     made = [check for check in checks if check.state != "unchecked"]
-    state: State = "failed" if failed else "passed" if made else "unchecked"
+    unjudged = kinds.unjudged(fit, assessment)
+    state: State = "failed" if failed else "passed" if made and unjudged is None else "unchecked"
     sentence_of = {
         "failed": lambda: _failure(assessment),
         "passed": lambda: _success(fit, assessment, forecast),
-        "unchecked": lambda: _nothing(fit),
+        "unchecked": lambda: kinds.nothing(fit, unjudged),
     }
     return Banner(
         state=state,
         sentence=sentence_of[state](),
-        adequate=forecast is None or forecast.adequate,
+        adequate=(forecast is None or forecast.adequate) and fit.provenance.kind != "point",
         failed=_each_remedy_once(failed),
-        unchecked=_not_checked(fit, checks),
-        next_step=_next_step(state, failed, forecast),
+        unchecked=_not_checked(fit, checks, outline),
+        next_step=_next_step(fit, state, failed, forecast, outline),
     )
 
 
@@ -134,8 +148,10 @@ def format_figure(name: str, value: float | None) -> str:
     if name == "r_hat":
         near_limit = abs(value - 1.01) < 0.0006  # three decimals would not tell on which side it lies
         return number(value, 4 if near_limit else 3 if value < 1.1 else 2)
-    if name in ("ess_bulk", "ess_tail", "divergences", "tree_depth"):
+    if name in _COUNTS:
         return number(value, 0)
+    if name == "converged":
+        return "yes" if value else "no"
     return significant(value, 2)
 
 
@@ -165,7 +181,7 @@ def _check(verdict: Verdict) -> Check:
         name=display_name(verdict.name),
         question=_MEANINGS.get(verdict.name, ""),
         value=format_figure(verdict.name, verdict.value),
-        limit=f"{side} {verdict.threshold:,g}",
+        limit="convergence" if verdict.name == "converged" else f"{side} {verdict.threshold:,g}",
         state=state,
         word={"passed": "passed", "failed": "failed", "unchecked": "not checked"}[state],
         detail=verdict.detail,
@@ -200,10 +216,13 @@ def _reason(verdict: Verdict, assessment: Assessment) -> str:
         side = "at most" if verdict.comparison == "<=" else "at least"
         return f"{display_name(verdict.name)} is {value}, {side} {limit} is needed"
     where = worst_place(assessment, verdict.name) or "a parameter"
-    return template.format(where=where, value=value, limit=limit)
+    return template.format(where=where, value=value, limit=limit, detail=verdict.detail or "no reason given")
 
 
 def _success(fit: Fit, assessment: Assessment, forecast: ModelFit | None) -> str:
+    adequate = forecast is None or forecast.adequate
+    if own := kinds.success(fit, assessment, adequate=adequate):
+        return own
     made = {
         verdict.name: verdict.value for verdict in assessment.verdicts if verdict.passed and verdict.value is not None
     }
@@ -219,31 +238,32 @@ def _success(fit: Fit, assessment: Assessment, forecast: ModelFit | None) -> str
         parts.append(f"all {count(len(made), 'check')} that could be made passed")
     unmade = [_inside(display_name(verdict.name)) for verdict in assessment.verdicts if verdict.passed is None]
     caution = f" Not checked: {listing(unmade)}." if unmade else ""
-    opening = "Trust it" if forecast is None or forecast.adequate else "Trust the computation, but not yet the model"
+    opening = "Trust it" if adequate else "Trust the computation, but not yet the model"
     if unmade:
         opening = "What was checked passed"
     return f"{opening}: {', '.join(parts)}.{caution}"
 
 
-def _nothing(fit: Fit) -> str:
-    return (
-        f"Nothing was checked: these numbers are {_KINDS[fit.provenance.kind]}, taken as they came. Read them with "
-        "care."
-    )
-
-
-def _not_checked(fit: Fit, checks: Sequence[Check]) -> tuple[str, ...]:
+def _not_checked(fit: Fit, checks: Sequence[Check], outline: Outline) -> tuple[str, ...]:
     items = [
         f"{check.name}: {check.detail}" if check.detail else check.name
         for check in checks
         if check.state == "unchecked"
     ]
-    kind = fit.provenance.kind
-    if kind != "mcmc":
-        items.append(f"{_MCMC_CHECKS}: they mean nothing for {_KINDS[kind]}")
+    items += kinds.silent(fit.provenance.kind)
+    if "model-fit" not in outline and fit.provenance.kind != "iid":
+        items.append(f"The model itself: {_no_replications(fit)}")
+    if fit.provenance.kind == "iid":  # nothing was fitted
+        return tuple(items)
     items.append("Calibration: whether this model and engine recover known parameters from simulated data")
     items.append("Sensitivity: how much the results would change under other priors")
     return tuple(items)
+
+
+def _no_replications(fit: Fit) -> str:
+    if fit.provenance.kind == "point":
+        return "replications from one point cannot tell whether the data are usual"
+    return "the program draws no replications of its data (such as y_rep of y) that they could be held against"
 
 
 def _inside(name: str) -> str:
@@ -251,20 +271,23 @@ def _inside(name: str) -> str:
     return name[0].lower() + name[1:] if name[1:2].islower() else name
 
 
-def _next_step(state: State, failed: Sequence[Check], forecast: ModelFit | None) -> str:
+def _next_step(fit: Fit, state: State, failed: Sequence[Check], forecast: ModelFit | None, outline: Outline) -> str:
     if state == "failed":
         others = [
             remedy
             for remedy in dict.fromkeys(check.remedy for check in failed if check.remedy)
             if remedy != failed[0].remedy
         ]
-        again = "run it again and look here first; section 4 shows where the computation went wrong."
+        place = f"section {outline.number('computation')}"
+        again = f"run it again and look here first; {place} shows where the computation went wrong."
         if others:
             return f"{' '.join(others)} Then {again}"
         return f"Follow the advice above, {again}" if failed[0].remedy else sentence(again)
-    found = forecast.sentence if forecast is not None else "Section 5 lists what was assumed."
+    assumed = f"Section {outline.number('assumptions')} lists what was assumed."
+    found = forecast.sentence if forecast is not None else assumed
+    advice = kinds.advice(fit.provenance.kind)
     if state == "unchecked":
-        return f"Hold the fit against the data before you rely on any number here. {found}"
+        return f"{advice or 'Hold the fit against the data before you rely on any number here.'} {found}"
     if forecast is not None and not forecast.adequate:
         return found
-    return f"Ask whether the model describes the data, which is another question. {found}"
+    return f"{advice or 'Ask whether the model describes the data, which is another question.'} {found}"

@@ -45,8 +45,10 @@ def compile_program(program: Path, home: StanHome, include_paths: Iterable[Path]
     ------
     ConfigError
         If there is no such program.
+    ProgramError
+        If the program has an error: stanc's message, with line and column.
     ToolchainError
-        If the program has an error (stanc's message, with line and column) or does not compile.
+        If it does not compile.
     """
     sources = read_sources(program, home, include_paths)
     folder = programs_folder() / digest("program", _identity(home), sources.fingerprint())[:16]

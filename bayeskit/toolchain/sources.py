@@ -1,4 +1,4 @@
-"""A Stan program as it is on disk now: its text and the texts of all that it includes."""
+"""A Stan program as it is on disk now: its text, the texts of all that it includes, and the variables it declares."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bayeskit.core.errors import ConfigError, ToolchainError
+from bayeskit.core.errors import ConfigError, ProgramError, ToolchainError
 from bayeskit.toolchain.homes import StanHome
 
 
@@ -59,6 +60,69 @@ class Sources:
         return folders
 
 
+@dataclass(frozen=True)
+class Variable:
+    """A variable that a program declares.
+
+    Parameters
+    ----------
+    type
+        ``int``, ``real`` or ``complex``, or ``tuple``.
+    dimensions
+        How many: 0 for a scalar or a tuple, 1 for a vector or an array of scalars or tuples, and so on.
+    """
+
+    type: str
+    dimensions: int
+
+    def __str__(self) -> str:
+        if self.dimensions == 0:
+            return self.type
+        return f"{self.type} with {self.dimensions} dimension{'s' if self.dimensions > 1 else ''}"
+
+
+@dataclass(frozen=True)
+class Variables:
+    """What a program declares in its blocks, by name, in the order of the program.
+
+    Parameters
+    ----------
+    data, parameters, transformed_parameters, generated_quantities
+        One each a block.
+    """
+
+    data: Mapping[str, Variable]
+    parameters: Mapping[str, Variable]
+    transformed_parameters: Mapping[str, Variable]
+    generated_quantities: Mapping[str, Variable]
+
+    @property
+    def blocks(self) -> dict[str, Mapping[str, Variable]]:
+        """What Stan writes for each draw, by the kind of the block."""
+        return {
+            "parameter": self.parameters,
+            "transformed parameter": self.transformed_parameters,
+            "generated quantity": self.generated_quantities,
+        }
+
+
+def read_variables(program: Path, home: StanHome, include_paths: Iterable[Path] = ()) -> Variables:
+    """Return the variables that a program declares, as stanc finds them; takes milliseconds, compiles nothing.
+
+    Raises
+    ------
+    ConfigError
+        If the program cannot be read.
+    ProgramError
+        If stanc finds an error in it.
+    """
+    program = Path(program).resolve()
+    _read(program)
+    info = _stanc_info(program, home, _folders(program, include_paths))
+    blocks = ("inputs", "parameters", "transformed parameters", "generated quantities")
+    return Variables(*({name: _variable(found) for name, found in info[block].items()} for block in blocks))
+
+
 def read_sources(program: Path, home: StanHome, include_paths: Iterable[Path] = ()) -> Sources:
     """Read a program and what it includes; stanc, which finds the includes, checks it on the way.
 
@@ -66,16 +130,14 @@ def read_sources(program: Path, home: StanHome, include_paths: Iterable[Path] = 
     ------
     ConfigError
         If the program cannot be read.
-    ToolchainError
+    ProgramError
         If stanc finds an error in it.
     """
     program = Path(program).resolve()
-    try:
-        text = program.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read the Stan program {program}: {error.strerror}") from error
-    folders = [str(Path(folder).resolve()) for folder in [*include_paths, program.parent]]
-    included = _included_files(program, home, folders)
+    text = _read(program)
+    folders = _folders(program, include_paths)
+    names = _stanc_info(program, home, folders).get("included_files", [])
+    included = sorted({Path(os.path.normpath(program.parent / name)) for name in names})
     # make takes the name apart at other characters, and cmdstanpy at a dot.
     stem = re.sub(r"[^A-Za-z0-9_-]", "_", program.stem)
     if not included:
@@ -89,7 +151,18 @@ def read_sources(program: Path, home: StanHome, include_paths: Iterable[Path] = 
     )
 
 
-def _included_files(program: Path, home: StanHome, folders: list[str]) -> list[Path]:
+def _read(program: Path) -> bytes:
+    try:
+        return program.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read the Stan program {program}: {error.strerror}") from error
+
+
+def _folders(program: Path, include_paths: Iterable[Path]) -> list[str]:
+    return [str(Path(folder).resolve()) for folder in [*include_paths, program.parent]]
+
+
+def _stanc_info(program: Path, home: StanHome, folders: list[str]) -> dict[str, Any]:
     command = [
         str(home.stanc),
         "--info",
@@ -108,9 +181,14 @@ def _included_files(program: Path, home: StanHome, folders: list[str]) -> list[P
         split = [folder for folder in folders if "," in folder]
         if split and "include error" in message:
             message = f"{message}; stanc cannot search {split[0]!r}, because of the comma in its name: rename it"
-        raise ToolchainError(message)
-    names = json.loads(done.stdout).get("included_files", [])
-    return sorted({Path(os.path.normpath(program.parent / name)) for name in names})
+        raise ProgramError(message)
+    info: dict[str, Any] = json.loads(done.stdout)
+    return info
+
+
+def _variable(found: Mapping[str, Any]) -> Variable:
+    kind = found["type"]
+    return Variable(kind if isinstance(kind, str) else "tuple", int(found["dimensions"]))
 
 
 def _one_line(message: str, program: Path) -> str:

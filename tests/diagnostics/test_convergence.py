@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import arviz_base
 import numpy as np
 import pytest
 import xarray as xr
 
+from bayeskit.core.priors import Prior
 from bayeskit.core.types import Fit, ModelCard, Provenance, Source
 from bayeskit.diagnostics.convergence import assess_convergence, summarise
 
@@ -57,11 +60,53 @@ def test_slow_chain_fails_ess(good):
 
 
 def test_stuck_parameter_fails_and_is_named(good):
-    stuck = good.copy()
-    stuck[:] = 1.5
-    verdict = outcome(fit_of({"x": good, "stuck": stuck}))["r_hat"]
+    """The model's card says that it is a parameter."""
+    stuck = np.full_like(good, 1.5)
+    fit = fit_of({"x": good, "stuck": stuck})
+    card = replace(fit.provenance.card, priors=(Prior("stuck", "normal", (0.0, 1.0)),))
+    verdict = outcome(replace(fit, provenance=replace(fit.provenance, card=card)))["r_hat"]
     assert verdict.passed is False
     assert "stuck" in verdict.detail
+
+
+def test_constants_and_what_is_never_set_are_left_out_and_counted(good):
+    factor = np.stack([np.ones_like(good), np.zeros_like(good), good, np.full_like(good, np.nan)], axis=-1)
+    factor[..., 0] += 1e-16 * np.sign(good)
+    assessment = assess_convergence(fit_of({"L": factor.reshape(4, 500, 2, 2), "n": np.full((4, 500), 7)}))
+    assert assessment.passed, assessment
+    verdict = next(verdict for verdict in assessment.verdicts if verdict.name == "r_hat")
+    assert verdict.detail == "worst: L[2,1], of 1 quantities; 4 constant ones left out"
+    assert list(assessment.summary.index) == ["L[1,1]", "L[1,2]", "L[2,1]", "L[2,2]", "n"]
+    assert list(assessment.summary["r_hat"].notna()) == [False, False, True, False, False]
+
+
+def test_a_constant_in_each_chain_that_differs_between_them_fails(good):
+    apart = np.repeat(np.arange(4.0)[:, None], 500, axis=1)
+    assert outcome(fit_of({"x": good, "apart": apart}))["r_hat"].passed is False
+
+
+@pytest.mark.parametrize("statistics", [{}, {"energy": np.ones((4, 500)), "lp": np.ones((4, 500))}])
+def test_where_nothing_moves_nothing_is_left_out(good, statistics):
+    posterior = {"x": np.ones((4, 500))} | ({"noise": good} if statistics else {})
+    verdicts = outcome(fit_of(posterior, **statistics))
+    assert verdicts["r_hat"].passed is False
+    assert "x" in verdicts["r_hat"].detail
+
+
+def test_a_quantity_that_now_and_then_holds_no_number_fails(good):
+    broken = good.copy()
+    broken[1, 7] = np.nan
+    verdicts = outcome(fit_of({"x": good, "y": broken}))
+    assert verdicts["finite"].passed is False
+    assert verdicts["finite"].detail == "y, of 2 quantities"
+    assert "what the program computes" in verdicts["finite"].remedy
+    assert verdicts["r_hat"].passed
+    assert "finite" not in outcome(fit_of({"x": good}))
+    assert outcome(fit_of({"y": broken}))["r_hat"].passed is False
+
+
+def test_an_indicator_is_judged_like_any_quantity(good):
+    assert assess_convergence(fit_of({"x": good, "positive": good > 0, "z": good + 1j * good[::-1]})).passed
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from reporting.program_factories import assessed, densities, program_fit, program_values
 
 from bayeskit.core.types import Assessment, Fit
-from bayeskit.reporting import RunEntry, render_index
+from bayeskit.reporting import RunEntry, render, render_index
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -127,6 +129,28 @@ def test_it_prints_what_is_folded_away(browser: Browser, report: Path) -> None:
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(folded) == before
     assert troubles == []
+    page.context.close()
+
+
+@pytest.mark.parametrize(("kind", "width", "scheme"), [("mcmc", 375, "dark"), ("variational", 375, "light")])
+def test_the_report_of_a_program_opens_quietly_and_fits(
+    browser: Browser, tmp_path: Path, kind: str, width: int, scheme: str
+) -> None:
+    """With names that are long, and data and counts to compare."""
+    rng = np.random.default_rng(1)
+    size = (4, 250) if kind == "mcmc" else (1, 1000)
+    values = program_values(kind) | {"a_name_that_goes_on_and_on_and_on_for_long": rng.normal(size=(*size, 90))}
+    seen = {"y": rng.normal(size=100), "n": rng.poisson(3, 200), "few": rng.normal(size=8)}
+    drawn = {"y": rng.normal(size=(*size, 100)), "n": rng.poisson(3, (*size, 200)), "few": rng.normal(size=(*size, 8))}
+    fit = program_fit(
+        kind, values=values, observed=seen, replicated=drawn, statistics=densities() if kind == "variational" else None
+    )
+    path = tmp_path / "report.html"
+    path.write_text(render(*assessed(fit)), encoding="utf-8")
+    page, troubles = opened(browser, path, width, scheme)
+    assert troubles == []
+    assert overflow(page) == 0
+    assert page.locator(".plot .main-svg").count() >= page.locator(".plot").count() > 10
     page.context.close()
 
 

@@ -82,9 +82,9 @@ def test_a_check_that_cannot_be_computed_fails_with_its_reason(small: tuple[Fit,
 
 def test_an_unknown_check_still_makes_a_sentence(small: tuple[Fit, Assessment]) -> None:
     fit, assessment = small
-    verdict = Verdict("pareto_k", 0.93, 0.7, "<=", False, "", "use more particles")
+    verdict = Verdict("weight_share", 0.93, 0.7, "<=", False, "", "use more particles")
     banner = describe(fit, Assessment((verdict,), assessment.summary, {}))
-    assert "pareto k is 0.93, at most 0.7 is needed" in banner.sentence
+    assert "weight share is 0.93, at most 0.7 is needed" in banner.sentence
     assert "Use more particles." in banner.sentence
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bayeskit.core.errors import ConfigError, ToolchainError
+from bayeskit.core.errors import ConfigError, ProgramError, ToolchainError
 from bayeskit.toolchain import compile_program, describe
 from bayeskit.toolchain.homes import StanHome
 
@@ -120,7 +120,7 @@ def test_an_error_in_the_program_is_one_line(
     quick_home: StanHome, tmp_path: Path, pids: Path, text: str, message: str
 ) -> None:
     program = write(tmp_path / "p q.stan", text)
-    with pytest.raises(ToolchainError, match=message) as caught:
+    with pytest.raises(ProgramError, match=message) as caught:
         compile_program(program, quick_home)
     assert "\n" not in str(caught.value)
     assert "---" not in str(caught.value)
@@ -167,7 +167,7 @@ def test_awkward_file_names(quick_home: StanHome, tmp_path: Path) -> None:
 def test_an_include_in_a_folder_with_a_comma_is_explained(quick_home: StanHome, tmp_path: Path) -> None:
     program = write(tmp_path / "a,b/p.stan", INCLUDING)
     write(tmp_path / "a,b/lib/f.stanfunctions", "real f(real a) { return a; }\n")
-    with pytest.raises(ToolchainError, match=r"cannot search '.*a,b', because of the comma in its name: rename it"):
+    with pytest.raises(ProgramError, match=r"cannot search '.*a,b', because of the comma in its name: rename it"):
         compile_program(program, quick_home)
 
 

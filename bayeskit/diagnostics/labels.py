@@ -1,0 +1,76 @@
+"""What every summary and figure calls the scalars of a variable: ``beta[1]`` as Stan counts, ``mu[2012-01-01]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayeskit.core.words import day
+
+SAMPLE_DIMS = ("chain", "draw")
+_UNNAMED = re.compile(r".*_dim_\d+")  # what ArviZ calls a dimension that the model gave no name
+
+
+def cell_dims(array: xr.DataArray) -> list[str]:
+    """Return the dimensions of a variable but for chain and draw."""
+    return [str(dim) for dim in array.dims if dim not in SAMPLE_DIMS]
+
+
+def cell_labels(array: xr.DataArray) -> list[str]:
+    """Return the labels of a variable's scalars, the last index running fastest.
+
+    Dimensions that the model gave no name are counted from 1, as Stan does.
+
+    Examples
+    --------
+    >>> cell_labels(xr.DataArray(np.zeros((1, 1, 2)), dims=("chain", "draw", "beta_dim_0"), name="beta"))
+    ['beta[1]', 'beta[2]']
+    """
+    dims = cell_dims(array)
+    if not dims:
+        return [str(array.name)]
+    return [f"{array.name}[{','.join(place)}]" for place in product(*(_along(array, dim) for dim in dims))]
+
+
+def cell_draws(array: xr.DataArray) -> NDArray[Any]:
+    """Return a variable as ``n_chains x n_draws x n_cells``, in the order of ``cell_labels``."""
+    values: NDArray[Any] = array.transpose(*SAMPLE_DIMS, *cell_dims(array)).to_numpy()
+    return values.reshape(*values.shape[:2], -1)
+
+
+def real_valued(posterior: xr.Dataset) -> xr.Dataset:
+    """Return the variables that hold numbers: complex ones in two parts, empty ones left out."""
+    parts: dict[str, xr.DataArray] = {}
+    for name, array in posterior.data_vars.items():
+        if array.size == 0 or array.dtype.kind not in "biufc":
+            continue
+        if array.dtype.kind == "c":
+            parts |= {f"{name}.real": array.real, f"{name}.imag": array.imag}
+        else:
+            parts[str(name)] = array.astype(float, copy=False)
+    return xr.Dataset(parts)
+
+
+def frame(columns: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """Return statistics of scalars, one dataset a column, as a table with one row a scalar."""
+    made = {}
+    for heading, dataset in columns.items():
+        cells = [array.transpose(*cell_dims(array)).to_numpy().ravel() for array in dataset.data_vars.values()]
+        made[heading] = np.concatenate(cells).astype(float) if cells else np.zeros(0)
+    first = next(iter(columns.values()))
+    labels = [label for array in first.data_vars.values() for label in cell_labels(array)]
+    return pd.DataFrame(made, index=pd.Index(labels, dtype=object))
+
+
+def _along(array: xr.DataArray, dim: str) -> list[str]:
+    places = array[dim].to_numpy()
+    if _UNNAMED.fullmatch(dim) and np.array_equal(places, np.arange(places.size)):
+        places = places + 1
+    return [day(place) if places.dtype.kind == "M" else str(place) for place in places]

@@ -1,0 +1,21 @@
+"""Whether the data look like what the model draws, for whichever way the model has of drawing them."""
+
+from __future__ import annotations
+
+from bayeskit.core.types import Fit
+from bayeskit.reporting.figures_predictive import describe_forecasts
+from bayeskit.reporting.outline import outline_of
+from bayeskit.reporting.replicated import Replicated, model_fit_of, replications
+from bayeskit.reporting.results import Forecasts, forecasts
+from bayeskit.reporting.verdict import ModelFit
+
+
+def judge(fit: Fit) -> tuple[ModelFit | None, Forecasts | None, list[Replicated]]:
+    """Return what can be said of the model, and the forecasts or replications that it rests on."""
+    series = fit.provenance.card.series
+    if series is not None:
+        forecast = forecasts(fit, series)
+        return describe_forecasts(forecast), forecast, []
+    found = replications(fit)
+    section = outline_of(fit, predictive=True).number("model-fit")
+    return model_fit_of(found, section), None, found
