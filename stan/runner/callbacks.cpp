@@ -87,7 +87,12 @@ void CsvWriter::comment(const std::vector<std::string>& lines) {
   }
   row_.clear();
   for (const auto& line : lines) {
-    row_ += "# " + line + '\n';
+    row_ += "# ";
+    for (const char c : line) {
+      row_ += c;
+      row_ += c == '\n' ? "# " : "";
+    }
+    row_ += '\n';
   }
   append_record();
 }

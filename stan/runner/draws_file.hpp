@@ -22,7 +22,7 @@ class DrawsFile {
   /** Reads the next row's parameters; false at the end. */
   bool next(std::vector<double>& values);
 
-  long long rows() const { return rows_; }
+  const std::string& path() const { return path_; }
   /** Whether a comment line before the first row is exactly this, but for a closing ` (Default)`. */
   bool has_comment(const std::string& text) const;
 

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -85,6 +86,14 @@ fs::path follow_links(fs::path path) {
 std::timed_mutex& output_lock() {
   static std::timed_mutex lock;
   return lock;
+}
+
+void occupy_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) {
+      (void)::open("/dev/null", O_RDONLY);  // takes the lowest number that is free, which is this one
+    }
+  }
 }
 
 RecordFile::RecordFile(std::string path, std::string shown)
@@ -192,6 +201,10 @@ std::vector<std::string> chain_files(const std::string& name, const std::string&
   const std::string ending = suffix == ".csv" && !extension.empty() ? extension : suffix;
   if (num_chains == 1) {
     return {base + ending};
+  }
+  if (first_chain > std::numeric_limits<int>::max() - (num_chains - 1)) {
+    throw UserError("id=" + std::to_string(first_chain) + " leaves no numbers for " + std::to_string(num_chains) +
+                    " chains: the last one's would exceed " + std::to_string(std::numeric_limits<int>::max()));
   }
   std::vector<std::string> names;
   for (int chain = 0; chain < num_chains; ++chain) {

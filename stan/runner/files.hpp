@@ -43,6 +43,12 @@ class RecordFile {
   off_t length_ = 0;
 };
 
+/**
+ * To be called before any file is opened: a standard descriptor that the parent closed would else be given to the
+ * first of them, which would then take our messages. Writing to it goes on failing.
+ */
+void occupy_standard_descriptors();
+
 /** Writes a file that is there completely or not at all; into a pipe, a device or a link's target as it comes. */
 void write_file(const std::string& path, const std::string& content);
 
@@ -56,7 +62,7 @@ std::string identity(const std::string& path);
  * The names of one file per chain, after CmdStan's pattern: `out.csv` alone for a single chain, else
  * `out_3.csv`; a tag goes before the number, as in `out_metric_3.json`. The suffix `.csv` gives way to one that
  * the name has, any other replaces it. Without a tag, devices, pipes and the process's own descriptors are what is
- * named, for every chain.
+ * named, for every chain. Throws UserError if the numbers would not fit an int.
  */
 std::vector<std::string> chain_files(const std::string& name, const std::string& tag, const std::string& suffix,
                                      int num_chains, int first_chain);

@@ -16,6 +16,7 @@
 #include "callbacks.hpp"
 #include "command_line.hpp"
 #include "error.hpp"
+#include "files.hpp"
 #include "inputs.hpp"
 #include "method.hpp"
 #include "plan.hpp"
@@ -126,9 +127,17 @@ int run_method(Argument& arguments) {
   ConsoleLogger logger;
   Run run{arguments, *model, logger, seed, static_cast<unsigned int>(get_int(arguments, "id")), start_time(), {}, {}};
   const std::string reason = run_logged(method, run);
-  write_profiles(arguments);
   if (!reason.empty()) {
     run.mark_failed(reason);
+  }
+  try {
+    write_profiles(arguments);
+  } catch (const UserError&) {
+    if (reason.empty()) {  // else the run's own failure is what to tell
+      throw;
+    }
+  }
+  if (!reason.empty()) {
     throw UserError(reason);
   }
   const std::string errors = logger.pending_errors();
@@ -154,11 +163,11 @@ int run(const std::string& program, const std::vector<std::string>& tokens) {
   switch (request.action) {
     case Request::Action::info:
       print_info();
-      return success;
+      return std::cout.flush() ? success : failure;
     case Request::Action::help:
     case Request::Action::help_all:
       answer_help(program, arguments, request);
-      return success;
+      return std::cout.flush() ? success : failure;
     case Request::Action::run:
       return run_method(arguments);
   }
@@ -177,8 +186,9 @@ int report(const std::string& message) {
 }  // namespace runner
 
 int main(int argc, char* argv[]) {
-  runner::end_between_records();
   try {
+    runner::occupy_standard_descriptors();
+    runner::end_between_records();
     return runner::run(argv[0], std::vector<std::string>(argv + 1, argv + argc));
   } catch (const std::exception& error) {
     return runner::report(error.what());

@@ -14,6 +14,8 @@
 
 namespace runner {
 
+constexpr int most_chains = 1 << 16;
+
 /** The CSV files of a run: one of each for every chain, and one of all chains together for who writes that. */
 struct Outputs {
   std::vector<CsvWriter> results;

@@ -7,10 +7,10 @@
 #include <tbb/parallel_for.h>
 
 #include <deque>
-#include <sstream>
 
 #include "draws_file.hpp"
 #include "error.hpp"
+#include "parameter_values.hpp"
 
 namespace runner {
 namespace {
@@ -40,13 +40,8 @@ void generate(Run& run, std::size_t chain, DrawsFile& draws, std::size_t num_par
   stan::services::util::gq_writer writer(run.outputs.results[chain], run.logger, static_cast<int>(num_parameters));
   writer.write_gq_names(run.model);
   stan::rng_t rng = stan::services::util::create_rng(run.seed, static_cast<unsigned int>(chain) + 1);
-  std::vector<double> unconstrained;
   for (std::vector<double> row; draws.next(row);) {
-    std::stringstream messages;
-    run.model.unconstrain_array(row, unconstrained, &messages);
-    if (messages.tellp() > 0) {
-      run.logger.info(messages);
-    }
+    std::vector<double> unconstrained = unconstrain(run.model, row, draws.path());
     run.interrupt();
     writer.write_gq_values(run.model, rng, unconstrained);
   }
@@ -57,7 +52,7 @@ void generate(Run& run, std::size_t chain, DrawsFile& draws, std::size_t num_par
 Argument generate_quantities_arguments() {
   return group("generate_quantities", "Runs the generated quantities block on draws that there are already",
                {text("fitted_params", "CSV file with draws (for several chains a_1.csv, a_2.csv ... as a.csv)", ""),
-                integer("num_chains", "Number of chains", 1, at_least(1))});
+                integer("num_chains", "Number of chains", 1, between(1, most_chains))});
 }
 
 Plan plan_generate_quantities(const Argument& arguments) {

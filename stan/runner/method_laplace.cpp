@@ -42,8 +42,8 @@ class ModeWriter final : public stan::callbacks::structured_writer {
   void write(const std::string& key, const Eigen::VectorXd& values) override { json_.write(key, values); }
   void write(const std::string& key, const Eigen::MatrixXd& hessian) override {
     json_.write(key, hessian);
-    if ((-hessian).llt().info() != Eigen::Success) {
-      throw UserError("the Hessian at the mode is not negative definite, so there is no Gaussian around it: "
+    if (!hessian.allFinite() || (-hessian).llt().info() != Eigen::Success) {
+      throw UserError("the Hessian at the mode is not finite and negative definite, so there is no Gaussian around it: "
                       "the mode is no maximum of this density; optimize with the same value of jacobian");
     }
   }
@@ -59,7 +59,7 @@ Argument laplace_arguments() {
                {text("mode", "The mode: a CSV file of method=optimize, or a JSON file with all parameters", ""),
                 flag("jacobian", "Whether to adjust for the change of variables; as it was when the mode was found",
                      true),
-                integer("draws", "Number of draws", 1000, at_least(0)),
+                integer("draws", "Number of draws", 1000, at_least(1)),
                 flag("calculate_lp", "Whether to compute the model's log density at each draw", true)});
 }
 
@@ -70,7 +70,7 @@ Plan plan_laplace(const Argument& arguments) {
   }
   Plan plan;
   plan.read("mode", {mode});
-  plan.write_along("output", {get<std::string>(arguments, "output.file")});
+  plan.write_along("output", {output_file(arguments)});
   plan.write_at_the_end("diagnostic", hessian_file(arguments));
   return plan;
 }
@@ -83,8 +83,7 @@ int run_laplace(Run& run) {
   const bool calculate_lp = get<bool>(laplace, "calculate_lp");
   JsonDocument hessian(run.precision());
   ModeWriter mode_writer(hessian);
-  run.open_csv_files(1);
-  run.outputs.diagnostics.clear();
+  run.outputs.results.emplace_back(output_file(run.arguments), run.precision());
   run.begin();
   const auto sample = [&](auto service) {
     return service(run.model, mode, draws, calculate_lp, run.seed, run.refresh(), run.interrupt, run.logger,

@@ -4,7 +4,9 @@
 #include <stan/services/error_codes.hpp>
 
 #include <functional>
+#include <memory>
 #include <sstream>
+#include <utility>
 
 #include "draws_file.hpp"
 #include "error.hpp"
@@ -23,7 +25,7 @@ using Points = std::function<bool(Point&)>;
  */
 Points unconstrained_points(const stan::model::model_base& model, const std::string& path) {
   const Context context = read_context(path, "unconstrained_params");
-  const auto values = context->vals_r("params_r");
+  auto values = context->vals_r("params_r");
   const auto shape = context->dims_r("params_r");
   const std::size_t wanted = model.num_params_r();
   const std::size_t found = shape.empty() ? 0 : shape.back();
@@ -32,7 +34,7 @@ Points unconstrained_points(const stan::model::model_base& model, const std::str
                     std::to_string(wanted) + " numbers or an array of such; found " +
                     (shape.empty() ? "none" : std::to_string(found) + " numbers"));
   }
-  return [values, wanted, at = std::size_t{0}](Point& point) mutable {
+  return [values = std::move(values), wanted, at = std::size_t{0}](Point& point) mutable {
     if (at >= values.size()) {
       return false;
     }

@@ -37,7 +37,7 @@ Settings read_settings(const Argument& arguments) {
           get<bool>(method, "save_single_paths"),
           get<bool>(method, "psis_resample"),
           get<bool>(method, "calculate_lp"),
-          get<std::string>(arguments, "output.file"),
+          output_file(arguments),
           get<std::string>(arguments, "output.diagnostic_file")};
 }
 
@@ -113,7 +113,7 @@ Argument pathfinder_arguments() {
   std::vector<Argument> arguments = lbfgs_arguments();
   for (auto& argument :
        {integer("num_psis_draws", "Draws from all paths by Pareto smoothed importance resampling", 1000, at_least(1)),
-        integer("num_paths", "Number of paths", 4, at_least(1)),
+        integer("num_paths", "Number of paths", 4, between(1, most_chains)),
         flag("save_single_paths", "Whether to save each path's draws as CSV and its course as JSON", false),
         flag("psis_resample", "Whether to resample at all, or to write the draws of all paths", true),
         flag("calculate_lp", "Whether to compute the model's log density at each draw; without, nothing is resampled",
@@ -153,9 +153,15 @@ int run_pathfinder(Run& run) {
   run.begin();
   const int code = settings.is_multiple() ? run_multiple(run, settings, inits, courses)
                                           : run_single(run, settings, inits, courses);
+  for (auto& path : run.outputs.results) {
+    if (code == stan::services::error_codes::OK && path.rows() == 0) {
+      path.mark_failed("this path has no draws; the run's messages say why");
+    }
+  }
   // Where a path led is most telling when it led nowhere.
   for (std::size_t path = 0; path < saved.size(); ++path) {
-    write_file(saved[path], courses.documents[path].text());
+    const std::string course = courses.documents[path].text();
+    write_file(saved[path], course.empty() ? "{}\n" : course);
   }
   return code;
 }

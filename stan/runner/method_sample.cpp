@@ -90,9 +90,9 @@ std::vector<std::string> metric_outputs(const Argument& arguments) {
                      get_int(arguments, "method.sample.num_chains"), get_int(arguments, "id"));
 }
 
-/** Static HMC has no way to hand its metric over; it stands in the CSV file's comments. */
+/** Only NUTS hands its metric over; static HMC's stands in the CSV file's comments alone. */
 bool saves_metrics(const Argument& arguments, const SamplerSettings& settings) {
-  return settings.engaged && settings.engine != "static" && get<bool>(arguments, "method.sample.adapt.save_metric");
+  return settings.engaged && settings.engine == "nuts" && get<bool>(arguments, "method.sample.adapt.save_metric");
 }
 
 void save_metrics(const Run& run, const std::vector<JsonDocument>& metrics) {
@@ -105,12 +105,6 @@ void save_metrics(const Run& run, const std::vector<JsonDocument>& metrics) {
 /** What no int counts, and what contradicts itself. */
 void check_settings(const Argument& arguments, const SamplerSettings& settings) {
   constexpr long long largest = std::numeric_limits<int>::max();
-  const long long id = get_int(arguments, "id");
-  if (id + settings.num_chains - 1 > largest) {
-    throw UserError("id=" + std::to_string(id) + " leaves no numbers for num_chains=" +
-                    std::to_string(settings.num_chains) + ": the last chain's would exceed " +
-                    std::to_string(largest));
-  }
   const bool is_hmc = !settings.engine.empty();
   if (is_hmc && static_cast<long long>(settings.num_warmup) + settings.num_samples > largest) {
     throw UserError("num_warmup=" + std::to_string(settings.num_warmup) + " and num_samples=" +
@@ -163,7 +157,7 @@ Argument sample_arguments() {
                 integer("thin", "Of how many iterations one is saved", 1, at_least(1)), adapt_arguments(),
                 choice("algorithm", "Sampling algorithm", "hmc",
                        {hmc_arguments(), word("fixed_param", "Parameters stay at their initial values")}),
-                integer("num_chains", "Number of chains", 1, at_least(1))});
+                integer("num_chains", "Number of chains", 1, between(1, most_chains))});
 }
 
 Plan plan_sample(const Argument& arguments) {
@@ -183,6 +177,9 @@ int run_sample(Run& run) {
   const bool adapts = settings.engaged && !fixed;
   if (adapts && settings.num_warmup == 0) {
     throw UserError("num_warmup=0 contradicts adaptation: give num_warmup above 0, or 'adapt engaged=0'");
+  }
+  if (get<bool>(run.arguments, "method.sample.adapt.save_metric") && !saves_metrics(run.arguments, settings)) {
+    run.logger.warn("Warning: save_metric=1 has no effect without engine=nuts");
   }
   const Inits inits = run.inits(settings.num_chains);
   const std::vector<Context> metrics = fixed ? std::vector<Context>{} : read_metrics(settings, run.first_chain());

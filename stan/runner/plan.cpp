@@ -84,6 +84,10 @@ void Plan::write_at_the_end(const std::string& purpose, const std::vector<std::s
   }
 }
 
+std::string output_file(const Argument& arguments) {
+  return chain_files(get<std::string>(arguments, "output.file"), "", ".csv", 1, 0).front();
+}
+
 Plan plan_chains(const Argument& arguments, int num_chains) {
   const int id = get_int(arguments, "id");
   Plan plan;

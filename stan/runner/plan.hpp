@@ -24,6 +24,9 @@ struct Plan {
   void write_at_the_end(const std::string& purpose, const std::vector<std::string>& paths);
 };
 
+/** The name of the one CSV file for results. */
+std::string output_file(const Argument& arguments);
+
 /** The files that most methods have: initial values, and a CSV file for results and one for diagnostics a chain. */
 Plan plan_chains(const Argument& arguments, int num_chains);
 

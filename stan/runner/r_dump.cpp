@@ -3,6 +3,7 @@
 #include <stan/io/dump.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <sstream>
 
 #include "callbacks.hpp"

@@ -43,6 +43,9 @@ void Run::mark_failed(const std::string& reason) {
     writer.mark_failed(reason);
   }
   outputs.combined.mark_failed(reason);
+  for (auto& writer : outputs.diagnostics) {
+    writer.mark_failed(reason);
+  }
 }
 
 }  // namespace runner

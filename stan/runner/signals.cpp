@@ -35,6 +35,7 @@ void wait_and_end(sigset_t awaited) {
 }  // namespace
 
 void end_between_records() {
+  ::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit then fails, and the record is taken back
   sigset_t awaited;
   sigemptyset(&awaited);
   bool any = false;

@@ -26,7 +26,13 @@ print(assemble(gather(Path(sys.argv[1]), "4.13.0", Path(sys.argv[2]))).path)
 
 def start(wheel: Path, runner: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", ASSEMBLE, str(wheel), str(runner)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals)
+
+
+def heed_signals() -> None:
+    """A background job, or nohup, hands down that some are ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:

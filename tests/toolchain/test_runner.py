@@ -95,7 +95,7 @@ BAD_ARGUMENTS = {
     f"sample num_warmup=0 {DATA}": "num_warmup=0 contradicts adaptation",
     f"sample init=-1 {DATA}": "init=-1",
     "sample num_threads=0": "num_threads=0",
-    "sample num_chains=2 id=2147483647": "id=2147483647 leaves no numbers for num_chains=2",
+    "sample num_chains=2 id=2147483647": "id=2147483647 leaves no numbers for 2 chains",
     "sample num_samples=2147483647 num_warmup=1": "their sum must not exceed 2147483647",
     "sample algorithm=hmc metric=unit_e metric_file=m.json": "contradicts metric=unit_e, which is fixed: give metric=",
     "sample": "variable name=N",

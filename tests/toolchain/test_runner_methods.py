@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -134,7 +135,7 @@ def test_laplace_needs_a_maximum(linreg, programs: Path, tmp_path: Path):
     (tmp_path / "saddle.json").write_text(json.dumps(parameters))
     data = "data file=simplex_ordered.json"
     result = linreg("laplace mode=saddle.json", program="simplex_ordered", data=data, status=1)
-    assert_one_line(result, "not negative definite")
+    assert_one_line(result, "not finite and negative definite")
     assert len(numbers(tmp_path / "o.csv")) == 1
 
 
@@ -393,3 +394,91 @@ def test_the_configuration_as_json_has_every_argument(linreg, tmp_path: Path):
     assert method["value"] == "optimize"
     assert method["optimize"]["algorithm"] == {"value": "newton", "newton": {}}
     assert "#       newton" in comments((tmp_path / "o.csv").read_text())
+
+
+def test_a_laplace_approximation_of_nothing_finite_is_refused(linreg, programs: Path, tmp_path: Path):
+    (tmp_path / "simplex_ordered.json").write_text((programs / "simplex_ordered.json").read_text())
+    tiny = {"w": [0.5, 0.5], "mu": [0, 1], "s": [1e-160, 1e-160], "L": [[1, 0], [0.1, (1 - 0.1**2) ** 0.5]]}
+    (tmp_path / "tiny.json").write_text(json.dumps(tiny))
+    data = "data file=simplex_ordered.json"
+    result = linreg("laplace mode=tiny.json calculate_lp=0", program="simplex_ordered", data=data, status=1)
+    assert_one_line(result, "not finite and negative definite")
+    (tmp_path / "o.csv").write_text("precious")
+    assert_one_line(linreg("laplace mode=tiny.json draws=0", status=1), "1 <= draws")
+    assert (tmp_path / "o.csv").read_text() == "precious"
+
+
+def test_laplace_touches_no_csv_of_the_diagnostics_name(linreg, tmp_path: Path):
+    linreg("optimize jacobian=1", "mode.csv")
+    (tmp_path / "d.csv").mkdir()
+    linreg("laplace mode=mode.csv draws=5", data=f"{DATA} output diagnostic_file=d.csv")
+    assert (tmp_path / "d.json").exists()
+    (tmp_path / "x.csv").write_text((tmp_path / "mode.csv").read_text())
+    assert_one_line(linreg("laplace mode=x.csv draws=5", "x", status=1), "is the same file as the mode file")
+
+
+def test_what_failed_is_marked_in_every_file(linreg, tmp_path: Path):
+    for profile in ("", "/dev/full"):
+        arguments = f"sample num_warmup=20 num_samples=20 {{}} output diagnostic_file=d.csv profile_file={profile}"
+        result = linreg(arguments.format("init=0"), program="fragile", data="", status=1)
+        assert_one_line(result, "accessing element out of range")
+        for name in ("o.csv", "d.csv"):
+            assert "# Failed: " in (tmp_path / name).read_text().splitlines()[-1]
+
+
+def test_a_path_that_fails_beside_others_is_marked(linreg, tmp_path: Path):
+    for name, sigma in (("good", 1), ("bad", -1)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"alpha": 0, "beta": [0, 0, 0], "sigma": sigma}))
+    call = "pathfinder num_paths=2 save_single_paths=1 num_draws=20 num_psis_draws=20 init=good.json,bad.json"
+    linreg(call, "p.csv", status=None)
+    assert len(numbers(tmp_path / "p.csv")) == 21
+    assert (tmp_path / "p_path_2.csv").read_text().endswith("the run's messages say why\n")
+    assert json.loads((tmp_path / "p_path_2.json").read_text()) == {}
+    assert "Failed" not in (tmp_path / "p_path_1.csv").read_text()
+
+
+@pytest.mark.parametrize("method", ["pathfinder num_paths=2 save_single_paths=1", "generate_quantities num_chains=2"])
+def test_chain_numbers_stay_within_an_int(linreg, tmp_path: Path, method: str):
+    fitted = " fitted_params=f.csv" if "generate" in method else ""
+    assert_one_line(linreg(f"{method}{fitted} id=2147483647", status=1), "leaves no numbers for 2 chains")
+    assert_one_line(linreg(method.replace("=2", "=2147483647") + fitted, status=1), "<= 65536")
+
+
+@pytest.mark.parametrize("algorithm", ["algorithm=hmc engine=static", "algorithm=fixed_param"])
+def test_a_metric_that_nobody_hands_over_is_not_passed_over_in_silence(linreg, tmp_path: Path, algorithm: str):
+    result = linreg(f"sample num_samples=1 adapt save_metric=1 {algorithm}", status=None)
+    assert result.returncode == 0
+    assert "save_metric=1 has no effect without engine=nuts" in result.stdout
+    assert not list(tmp_path.glob("*metric*"))
+
+
+def test_draws_outside_a_constraint_name_their_file(linreg, tmp_path: Path):
+    (tmp_path / "f.csv").write_text("alpha,beta.1,beta.2,beta.3,sigma\n1,2,3,4,-1\n")
+    assert_one_line(linreg("generate_quantities fitted_params=f.csv", status=1), "in 'f.csv' do not fit the model")
+
+
+def test_closed_standard_descriptors_take_no_file(programs: Path, tmp_path: Path):
+    wild = "sample num_samples=3 num_warmup=0 adapt engaged=0 algorithm=hmc stepsize=1e300"
+    command = f"{programs}/linreg {wild} data file={programs}/linreg.json output file=o.csv refresh=0 >out 2>&-"
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False, timeout=60)
+    assert all(re.match(r"#|lp__|-?[\d.]|nan", line) for line in (tmp_path / "o.csv").read_text().splitlines())
+    assert len(numbers(tmp_path / "o.csv")) >= 1
+
+
+def test_a_limit_on_the_file_size_leaves_whole_rows(programs: Path, tmp_path: Path):
+    command = (
+        f"ulimit -f 40; exec {programs}/linreg sample data file={programs}/linreg.json output file=o.csv refresh=0"
+    )
+    result = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert result.returncode == 1
+    assert "cannot write 'o.csv': File too large" in result.stderr
+    assert assert_whole_rows(tmp_path / "o.csv") > 1
+
+
+def test_a_line_break_in_an_argument_stays_in_its_comment(linreg, programs: Path, tmp_path: Path):
+    (tmp_path / "a\nb.json").write_text((programs / "linreg.json").read_text())
+    command = [programs / "linreg", "optimize", "data", "file=a\nb.json", "output", "file=o.csv"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    assert numbers(tmp_path / "o.csv")[0].startswith("lp__")
