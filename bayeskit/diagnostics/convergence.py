@@ -18,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayeskit.core.types import Assessment, Comparison, Fit, Verdict
-from bayeskit.core.words import count
+from bayeskit.core.words import count, listing
 from bayeskit.diagnostics.labels import frame, real_valued
 from bayeskit.diagnostics.moments import finite, moments, not_numbers, span
 
@@ -75,7 +75,10 @@ def assess_convergence(fit: Fit) -> Assessment:
     chains = tree["posterior"].sizes["chain"]
     remedies = {**_REMEDIES, **fit.provenance.card.remedies}
     judged = summary[~(constant | broken)]
-    verdicts = _summary_verdicts(summary if judged.empty else judged, chains, int(constant.sum()))
+    never = summary["mean"].isna().to_numpy() & constant
+    verdicts = _summary_verdicts(
+        summary if judged.empty else judged, chains, int((constant & ~never).sum()), int(never.sum())
+    )
     verdicts += [finite(posterior)] if broken.any() else []
     verdicts += _sampler_verdicts(statistics.to_dataset(), statistics.attrs)
     verdicts = [_with_remedy(verdict, remedies) for verdict in verdicts]
@@ -132,7 +135,7 @@ def _variables(summary: pd.DataFrame) -> pd.Index[str]:
     return pd.Index([str(label).partition("[")[0] for label in summary.index])
 
 
-def _summary_verdicts(summary: pd.DataFrame, chains: int, constant: int) -> list[Verdict]:
+def _summary_verdicts(summary: pd.DataFrame, chains: int, constant: int, never: int) -> list[Verdict]:
     ess_needed = ESS_PER_CHAIN * chains if chains <= MANY_CHAINS else ESS_MANY_CHAINS
     mcse = summary["mcse_mean"] / summary["sd"]
     verdicts = [
@@ -141,9 +144,10 @@ def _summary_verdicts(summary: pd.DataFrame, chains: int, constant: int) -> list
         _worst("ess_tail", summary["ess_tail"], ess_needed, ">="),
         _worst("mcse", mcse, MCSE_LIMIT, "<="),
     ]
-    if constant:
-        told = f"{verdicts[0].detail}; {count(constant, 'constant one', 'constant ones')} left out"
-        verdicts[0] = replace(verdicts[0], detail=told)
+    left = [count(constant, "constant one", "constant ones")] if constant else []
+    left += [count(never, "that never holds a number", "that never hold a number")] if never else []
+    if left:
+        verdicts[0] = replace(verdicts[0], detail=f"{verdicts[0].detail}; {listing(left)} left out")
     return verdicts
 
 

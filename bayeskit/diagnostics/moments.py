@@ -40,6 +40,10 @@ def finite(posterior: xr.Dataset) -> Verdict:
     count = len(found)
     of = f"of {sum(array.size for array in broken.data_vars.values()):,} quantities"
     detail = f"{', '.join(found[:3])}{', …' if count > 3 else ''}, {of}" if found else of
+    empty = _over_draws(posterior, lambda values: np.isnan(values).all(0))
+    never = [label for array in empty.data_vars.values() for label in _where(array)]
+    if never:
+        detail += f"; never a number, and not counted: {', '.join(never[:3])}{', …' if len(never) > 3 else ''}"
     remedy = "look at what the program computes for these: an overflow, or a logarithm or root of a negative number"
     return Verdict("finite", count, 0, "<=", count == 0, detail, remedy if count else "")
 

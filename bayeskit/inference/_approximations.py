@@ -51,7 +51,7 @@ def laplace(job: Job, config: LaplaceConfig, init: list[str]) -> Outcome:
     converged, message = optimised(console, status)
     arguments = [f"mode={job.folder / 'optimize.csv'}", "jacobian=1", f"draws={config.draws}"]
     columns, rows, console, status = _run(job, "laplace", arguments, [])
-    if status != 0 and "not negative definite" in console:
+    if status != 0 and "negative definite" in console:
         raise _no_peak(message)
     _require(job, rows, config.draws, console, status)
     if not np.isfinite(rows[:, columns.index("log_q__")]).all():  # where our runner refuses, CmdStan goes on
@@ -118,7 +118,12 @@ def approximate(job: Job, config: AnyConfig, model: StanModel) -> Outcome:
 def _no_peak(message: str) -> InferenceError:
     return InferenceError(
         f"the density has no peak that a normal fits at the point where the optimiser ended ({message}): its "
-        "curvature there is not negative in every direction; take --method sample, or start elsewhere (--seed)"
+        "curvature there is not negative in every direction; take --method sample, "
+        + (
+            "or give the optimiser more steps (--iterations)"
+            if "Maximum number" in message
+            else "or start elsewhere (--seed)"
+        )
     )
 
 
@@ -132,6 +137,9 @@ def _run(job: Job, method: str, arguments: list[str], init: list[str]) -> tuple[
     command = [str(job.executable), f"method={method}", *arguments]
     command += ["data", f"file={job.data}"] if job.data else []
     command += [*init, "random", f"seed={job.seed}", "output", f"file={csv}", f"sig_figs={job.digits}"]
+    command += [
+        f"profile_file={csv.with_suffix('.profile')}"
+    ]  # by itself it would go to the folder that the user is in
     status, console = run(command, csv.with_suffix(".txt"))
     columns, rows = _read(csv)
     return columns, rows, console, status

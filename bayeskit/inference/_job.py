@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 
 SIGNIFICANT_DIGITS = 9  # a float32's worth: far below any Monte Carlo error, and half the file of 17
 
+INTEGER_DIGITS = 10  # Stan's integers go up to 2147483647
+
 
 @dataclass(frozen=True)
 class Job:

@@ -90,6 +90,7 @@ def _run_nuts(job: Job, config: StanConfig, metric: str, starts: Starts) -> CmdS
                 seed=job.seed,
                 output_dir=str(job.folder),
                 sig_figs=job.digits,
+                save_profile=True,  # or it would go to the folder that the user is in
                 show_progress=bool(sys.stderr and sys.stderr.isatty()),
             )
         except (RuntimeError, ValueError) as error:

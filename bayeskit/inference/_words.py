@@ -61,6 +61,10 @@ def failure(
         return DataError(f"the program refuses the data: {last}; correct the data, or the program")
     if "Unrecoverable error evaluating" in console or last.endswith(")"):
         return ProgramError(f"the program fails: {last}; correct the program, or the data that it computes with")
+    if "pathfinder cannot be run" in console:
+        return InferenceError(
+            "every path of Pathfinder failed at its start; take --method sample, or give other start values (--init)"
+        )
     said = last or _tidy(" ".join([line for line in lines if line][-2:]))
     return InferenceError(f"Stan stopped without a result: {said or 'it did not say why'}")
 
@@ -129,7 +133,9 @@ def _no_start(console: str) -> str:
     usual = max(reasons.values(), key=len)[0] if reasons else ""
     because = f" (Stan: {_tidy(usual)})" if usual else ""
     found = re.search(r"Initialization between \(([^)]*)\) failed after (\d+) attempts", console)
-    tried = f"{found[2]} starts drawn from ({found[1]}) were refused" if found else "the start was refused"
+    tried = "the start was refused"
+    if found and found[2] != "1":  # a single one is the user's, whatever Stan says of an interval
+        tried = f"{found[2]} starts drawn from ({found[1]}) were refused"
     return f"the density is not finite where sampling would start: {tried}{because}; {_START_REMEDY}"
 
 

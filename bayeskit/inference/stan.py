@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from bayeskit.core.errors import ConfigError, DataError, ProgramError
 from bayeskit.core.paths import resource
 from bayeskit.core.types import Draws, StanModel
@@ -24,7 +26,7 @@ from bayeskit.inference._configs import (
     StanConfig,
     VariationalConfig,
 )
-from bayeskit.inference._job import Job, write_json
+from bayeskit.inference._job import INTEGER_DIGITS, SIGNIFICANT_DIGITS, Job, write_json
 from bayeskit.inference._sampling import sample
 from bayeskit.inference._words import missing_data
 from bayeskit.toolchain import Variables, compile_program, ensure_home, read_variables
@@ -90,12 +92,14 @@ def fit_stan(model: StanModel, config: AnyConfig, *, seed: int, output_dir: Path
     data = model.stan_data()
     absent = missing_data(variables.data, data)
     _check(program, variables, config, absent)
+    _check_start(model, variables)
     executable, compile_seconds = compile_program(program, home, include_paths)
     with tempfile.TemporaryDirectory(prefix="bayeskit-", dir=output_dir) as place:
         folder = Path(place)
-        job = Job(executable, folder, write_json(folder / "data.json", data) if data else None, seed, absent)
+        integers = {name for block in variables.blocks.values() for name, found in block.items() if found.type == "int"}
+        given = write_json(folder / "data.json", data) if data else None
+        job = Job(executable, folder, given, seed, absent, INTEGER_DIGITS if integers else SIGNIFICANT_DIGITS)
         outcome = sample(job, config, model) if isinstance(config, StanConfig) else approximate(job, config, model)
-    integers = {name for block in variables.blocks.values() for name, found in block.items() if found.type == "int"}
     values = by_variable(outcome.columns, outcome.draws, integers)
     return Draws(
         kind=outcome.kind,
@@ -115,6 +119,15 @@ def fit_stan(model: StanModel, config: AnyConfig, *, seed: int, output_dir: Path
 def _locate(model: StanModel) -> tuple[Path, tuple[Path, ...]]:
     program = Path(model.program)
     return (program, ()) if program.is_absolute() else (resource("stan", model.program), (resource("stan"),))
+
+
+def _check_start(model: StanModel, variables: Variables) -> None:
+    """Refuse start values of which Stan would take none without a word."""
+    start = model.stan_inits(np.random.default_rng(0))
+    known = {name for block in (variables.data, *variables.blocks.values()) for name in block}
+    for name in start if isinstance(start, Mapping) else ():
+        if name not in known:
+            raise DataError(f"start value '{name}': the program has no such parameter; correct --init")
 
 
 def _check(program: Path, variables: Variables, config: AnyConfig, absent: Mapping[str, str]) -> None:

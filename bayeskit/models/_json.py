@@ -21,6 +21,7 @@ from bayeskit.core.words import count
 _NOT_FINITE = {"NaN", "Inf", "+Inf", "-Inf", "Infinity", "+Infinity", "-Infinity"}
 _WRITERS = "write it with cmdstanpy.write_stan_json, or cmdstanr's write_stan_json"
 _LISTED = 6
+_MOST_DIMENSIONS = 64  # of NumPy's arrays
 
 
 def read_json(path: Path, shown: str, what: str = "data") -> tuple[dict[str, Any], Source]:
@@ -107,8 +108,8 @@ def _shape(value: Any, name: str, place: tuple[int, ...], shown: str) -> tuple[i
     """Return the size of a value in each dimension; refuse what Stan does not take."""
 
     def refuse(what: str) -> DataError:
-        index = f"[{','.join(map(str, place))}]" if place else ""
-        return DataError(f"{shown}: {name}{index} {what}")
+        at = f"[{','.join(map(str, place))}]" if place else ""
+        return DataError(f"{shown}: {name}{at} {what}")
 
     if isinstance(value, list):
         if all(type(item) in (int, float) for item in value):
@@ -124,8 +125,9 @@ def _shape(value: Any, name: str, place: tuple[int, ...], shown: str) -> tuple[i
     if isinstance(value, dict):
         if sorted(value) != sorted(str(number) for number in range(1, len(value) + 1)):
             raise refuse('is an object, which is how a tuple is written, but its keys are not "1", "2" and so on')
+        index = f"[{','.join(map(str, place))}]" if place else ""
         for member, item in value.items():
-            _shape(item, f"{name}{f'[{place}]' if place else ''}.{member}", (), shown)
+            _shape(item, f"{name}{index}.{member}", (), shown)
         return ()
     if isinstance(value, bool):
         raise refuse(f"is {str(value).lower()}, and Stan has no booleans; write 1 for true and 0 for false")
@@ -163,5 +165,5 @@ def _described(value: Any, shape: tuple[int, ...]) -> str:
     size = " x ".join(f"{length:,}" for length in shape)
     if isinstance(first, dict):
         return f"{size} tuples"
-    flat = np.asarray(value)
-    return f"{size} {'integers' if flat.dtype.kind == 'i' else 'numbers'}"
+    whole = len(shape) <= _MOST_DIMENSIONS and np.asarray(value).dtype.kind == "i"
+    return f"{size} {'integers' if whole else 'numbers'}"

@@ -33,7 +33,8 @@ _TYPE = re.compile(
     r"(cov|corr)_matrix|sum_to_zero\w*|\w+_stochastic_matrix"
 )
 _ASIDE = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\([^()]*\)")
-_NO_DATA = Source(path="no data", sha256="", description="the program is given no data")
+_AHEAD = ("_new", "_test", "_future")  # data for forecasts, which then are what y_pred holds
+_NO_DATA = Source(path="", sha256="", description="A program without data")
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,12 @@ class StanProgram:
             "posterior": posterior,
             "posterior_predictive": {name: values[copy] for name, copy in replicated.items()},
             "observed_data": {name: data[name] for name in replicated},
-            "constant_data": {name: value for name, value in data.items() if name not in replicated},
+            # Of what the program does not declare, a name that is none, or one of its quantities, has no place there.
+            "constant_data": {
+                name: value
+                for name, value in data.items()
+                if name not in replicated and name not in values and re.fullmatch(r"[^\W\d_]\w*", name)
+            },
         }
         if pointwise is not None:
             of = [name for name in replicated if data[name].shape == pointwise.shape[2:]]
@@ -189,6 +195,11 @@ class StanProgram:
             notes.append(
                 "A tuple t stands as its members t.1, t.2 and so on, a complex number z as z.real and z.imag; in an "
                 "array of tuples Stan's ts[2].1[3] stands as ts.1[2,3]."
+            )
+        if draws.kind == "mcmc" and isinstance(self.init, Mapping):
+            notes.append(
+                "All chains start from the values given with --init, as far as these go, so that R-hat sees less than "
+                "from scattered starts."
             )
         if draws.kind == "iid":
             notes.append(
@@ -255,11 +266,16 @@ def _replications(
     data: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]], given: Iterable[str]
 ) -> dict[str, str]:
     """Return the variables of the data that are replicated, each with its replication."""
-    endings = [ending for ending in REPLICATED if not any(name.endswith(ending) for name in given)]
+    forecasts = any(name.endswith(_AHEAD) for name in given)
+    endings = [
+        ending
+        for ending in REPLICATED
+        if not any(name.endswith(ending) for name in given) and (ending == REPLICATED[0] or not forecasts)
+    ]
     found: dict[str, str] = {}
     for ending in endings:
         for name, value in data.items():
-            if name not in found and shapes.get(name + ending) == value.shape:
+            if name not in found and value.size > 1 and shapes.get(name + ending) == value.shape:
                 found[name] = name + ending
     return found
 
@@ -267,7 +283,7 @@ def _replications(
 def _comments(text: str) -> dict[str, str]:
     """Return what comments say on the same line behind declarations of one variable, by its name."""
     found = {}
-    for line in text.splitlines():
+    for line in re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL).splitlines():
         code, _, comment = line.partition("//")
         meaning = comment.strip("/ \t")
         if not meaning or not code.rstrip().endswith(";"):

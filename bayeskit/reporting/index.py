@@ -53,7 +53,7 @@ class RunEntry:
         return cls(
             title=origin.card.title,
             subtitle=origin.command,
-            data=f"{origin.data.description} ({origin.data.path})",
+            data=f"{origin.data.description} ({origin.data.path})" if origin.data.sha256 else origin.data.description,
             state=banner.state,
             verdict=banner.sentence,
             numbers=_key_numbers(fit, assessment),

@@ -47,6 +47,7 @@ def success(fit: Fit, assessment: Assessment, *, adequate: bool) -> str | None:
         told = f"k-hat is {significant(k_hat or 0.0, 2)} (limit {limit:g}), so that it lies close to "
         told += "the posterior wherever it has draws"
         told += f"; {draws:,} draws are worth {number(worth, 0)} of the posterior's own" if worth is not None else ""
+        told += "".join(f". But {doubt}" for doubt in doubts(fit))
         return f"Usable as an approximation{'' if adequate else ', but not yet the model'}: {told}."
     if kind == "point" and "converged" in made:
         return "This is a point, not a posterior: the optimiser converged, but says nothing of how far it may be off."
@@ -57,6 +58,20 @@ def success(fit: Fit, assessment: Assessment, *, adequate: bool) -> str | None:
             "No posterior was sampled."
         )
     return None
+
+
+def doubts(fit: Fit) -> list[str]:
+    """Return what went wrong on the way to an approximation, whatever its k-hat is."""
+    said = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
+    lost, message = int(said.get("failed_paths") or 0), str(said.get("message") or "no reason given")
+    found = (
+        [f"{lost} of its {fit.provenance.config['paths']} paths failed: what they led to was not reached"]
+        if lost
+        else []
+    )
+    if said.get("converged") is not None and not said["converged"]:
+        found.append(f"its optimiser did not converge ({message}): give it more steps (--iterations)")
+    return found
 
 
 def nothing(fit: Fit, verdict: Verdict | None) -> str:

@@ -101,6 +101,8 @@ def _caution(fit: Fit, assessment: Assessment) -> str:
     if fit.provenance.kind != "variational":
         return ""
     k_hat = next((v for v in assessment.verdicts if v.name == "pareto_k"), None)
+    if k_hat is not None and k_hat.passed is False and k_hat.value is None:
+        return "These are intervals of an approximation that is far from the posterior: one draw outweighs all others."
     if k_hat is None or k_hat.value is None:
         return "These are intervals of an approximation; how good they are was not checked."
     return (

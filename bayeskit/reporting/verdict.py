@@ -23,7 +23,7 @@ _NAMES = {
     "e_bfmi": "E-BFMI",
     "pareto_k": "Pareto k-hat",
     "importance_ess": "Effective sample size of the weights",
-    "finite": "Quantities that hold no number",
+    "finite": "Quantities that are numbers in some draws only",
     "converged": "Convergence",
     "simulation_error": "Simulation error over sd",
 }
@@ -263,6 +263,8 @@ def _not_checked(fit: Fit, checks: Sequence[Check], outline: Outline) -> tuple[s
 def _no_replications(fit: Fit) -> str:
     if fit.provenance.kind == "point":
         return "replications from one point cannot tell whether the data are usual"
+    if "posterior_predictive" in fit.posterior.children:
+        return "the program draws replications of its data, but too few, or too few that are numbers"
     return "the program draws no replications of its data (such as y_rep of y) that they could be held against"
 
 

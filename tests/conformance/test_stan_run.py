@@ -59,7 +59,7 @@ parameters {
   complex z;
 }
 model {
-  L ~ lkj_corr_cholesky(cfg.1);
+  profile("correlations") { L ~ lkj_corr_cholesky(cfg.1); }
   to_vector(B) ~ std_normal();
   for (i in 1:2) av[i] ~ std_normal();
   t.1 ~ std_normal();
@@ -74,6 +74,7 @@ model {
 generated quantities {
   array[2] int counts;
   int seven = 7;
+  int largest = 2147483647;
   real doubled = twice(t.1);
   for (i in 1:2) counts[i] = poisson_rng(5 * i);
 }
@@ -244,7 +245,7 @@ def test_every_type_keeps_its_name_shape_and_place(run):
     shapes = {name: value.shape[2:] for name, value in posterior.data_vars.items()}
     assert shapes == {
         "L": (2, 2), "B": (2, 3), "av": (2, 3), "t.1": (), "t.2": (2,), "ts.1": (2,), "ts.2": (2, 2, 3),
-        "z.real": (), "z.imag": (), "counts": (2,), "seven": (), "doubled": (),
+        "z.real": (), "z.imag": (), "counts": (2,), "seven": (), "largest": (), "doubled": (),
     }  # fmt: skip
     mean = posterior.mean(("chain", "draw"))
     place = np.array([[[100 * i + 10 * j + k for k in (1, 2, 3)] for j in (1, 2)] for i in (1, 2)])
@@ -252,6 +253,8 @@ def test_every_type_keeps_its_name_shape_and_place(run):
     np.testing.assert_allclose(mean["ts.1"], [1, 2], atol=0.1)
     assert mean["z.imag"] == pytest.approx(7, abs=0.1)
     assert posterior["counts"].dtype.kind == "i"
+    assert (posterior["largest"] == 2147483647).all()
+    assert not list(out.parent.glob("*profile*")), "what a program measures of itself is not for the user's folder"
     np.testing.assert_allclose(posterior["doubled"], 2 * posterior["t.1"], rtol=1e-6)
     assert float(posterior["ts.2"].sel({"ts.2_dim_0": 2, "ts.2_dim_1": 1, "ts.2_dim_2": 3}).mean()) == (
         pytest.approx(213, abs=0.1)
@@ -323,6 +326,10 @@ def test_start_values_are_used(folder):
     done = bayeskit("stan", "run", "faulty.stan", "far.json", "--init", "wrong.json", "--out", "wrong", cwd=folder)
     assert done.returncode == 2, done.stderr
     assert "start value 'x' must have no dimensions (one number), but has size 2" in done.stderr
+    write(folder / "misspelt.json", xx=1.0)
+    done = bayeskit("stan", "run", "faulty.stan", "far.json", "--init", "misspelt.json", "--out", "wrong", cwd=folder)
+    assert done.returncode == 2, done.stderr
+    assert "start value 'xx': the program has no such parameter; correct --init" in done.stderr
 
 
 @pytest.mark.parametrize(

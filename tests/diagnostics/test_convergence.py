@@ -75,7 +75,7 @@ def test_constants_and_what_is_never_set_are_left_out_and_counted(good):
     assessment = assess_convergence(fit_of({"L": factor.reshape(4, 500, 2, 2), "n": np.full((4, 500), 7)}))
     assert assessment.passed, assessment
     verdict = next(verdict for verdict in assessment.verdicts if verdict.name == "r_hat")
-    assert verdict.detail == "worst: L[2,1], of 1 quantities; 4 constant ones left out"
+    assert verdict.detail == "worst: L[2,1], of 1 quantities; 3 constant ones and 1 that never holds a number left out"
     assert list(assessment.summary.index) == ["L[1,1]", "L[1,2]", "L[2,1]", "L[2,2]", "n"]
     assert list(assessment.summary["r_hat"].notna()) == [False, False, True, False, False]
 

@@ -106,7 +106,10 @@ def test_laplace_goes_from_the_mode(attempt):
     "flat",
     [
         {"files": {"": rows("log_p__,log_q__,x", *["nan,nan,nan"] * 100)}},
-        {"status": 1, "said": "Error: the Hessian at the mode is not negative definite, so there is no Gaussian"},
+        {
+            "status": 1,
+            "said": "Error: the Hessian at the mode is not finite and negative definite, so there is no Gaussian",
+        },
     ],
 )
 def test_laplace_without_a_peak_is_refused(attempt, flat):

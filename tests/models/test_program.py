@@ -195,6 +195,15 @@ DATA = {"N": 3, "y": [1, 2, 3], "x": [4, 5, 6]}
             {"mu": (), "y_tilde": (3,)},
             {"posterior": {"mu", "y_tilde"}, "constant_data": {"N", "y", "x", "x_tilde"}},
         ),
+        (
+            {**DATA, "x_new": [7, 8, 9]},
+            {"mu": (), "y_pred": (3,)},
+            {"posterior": {"mu", "y_pred"}, "constant_data": {"N", "y", "x", "x_new"}},
+        ),
+        # One number cannot be held against one number.
+        ({"y": 7}, {"mu": (), "y_rep": ()}, {"posterior": {"mu", "y_rep"}, "constant_data": {"y"}}),
+        # What the program does not declare, and has no place among its draws: their own names, and no names.
+        ({"y": 7, "mu": [0.3, 0.4], "a/b": 1, "": 2}, {"mu": ()}, {"posterior": {"mu"}, "constant_data": {"y"}}),
         # Something must be left to look at.
         (DATA, {"y_rep": (3,)}, {"posterior": {"y_rep"}, "constant_data": {"N", "y", "x"}}),
         ({}, {"log_lik": (2,)}, {"posterior": {"log_lik"}}),
@@ -236,3 +245,22 @@ def test_no_variable_is_lost_to_a_dimension_of_its_name(write):
     posterior = to_datatree(draws, model, seed=1)["posterior"]
     assert set(posterior.data_vars) == {"draw__", "draw_", "chain_", "x"}
     assert list(posterior["chain__dim_0"].values) == [1, 2]
+
+
+def test_card_notes_that_all_chains_start_alike(write, tmp_path):
+    (tmp_path / "start.json").write_text('{"x": 0.5}')
+    draws = draws_of(x=())
+    for init, kind, noted in ((tmp_path / "start.json", "mcmc", True), (2, "mcmc", False)):
+        model = bk.stan_program(*write(data=DATA), init=init)
+        assert any("--init" in note for note in model.card(Draws(kind, draws.values)).notes) == noted
+
+
+def test_a_program_without_data_says_so_once(write):
+    source = bk.stan_program(write()[0]).source
+    assert (source.path, source.description) == ("", "A program without data")
+
+
+def test_what_stands_in_a_comment_is_no_declaration(write):
+    text = "parameters { // here\nreal x; // the truth\n/* real x; // a lie\n real x; // another */\n}"
+    [quantity] = bk.stan_program(write(text)[0]).card(draws_of(x=())).quantities
+    assert quantity.meaning == "the truth"

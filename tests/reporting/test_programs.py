@@ -12,6 +12,7 @@ from bayeskit.core.types import Quantity
 from bayeskit.reporting import RunEntry, render, render_index
 from bayeskit.reporting.overview import MAX_ROWS, overview
 from bayeskit.reporting.sections import build
+from bayeskit.reporting.verdict import describe
 
 SECTIONS = ["verdict", "results", "computation", "assumptions", "again"]
 
@@ -207,3 +208,17 @@ def test_names_program_and_data_are_escaped(text):
     assert not raw_tags(html)
     assert html.count("<script>") == 2
     assert html.count("</script>") == 2 + html.count('<script type="application/json">')
+
+
+def test_an_approximation_with_good_weights_still_tells_what_went_wrong():
+    for attributes, told in (
+        ({"failed_paths": 6}, "But 6 of its 8 paths failed"),
+        ({"converged": 0, "message": "Maximum number of iterations hit"}, "optimiser did not converge (Maximum"),
+        ({"converged": 1, "failed_paths": 0}, ""),
+    ):
+        fit, _ = assessed(program_fit("variational", statistics=densities(), attributes=attributes))
+        fit = replace(fit, provenance=replace(fit.provenance, config={"paths": 8}))
+        sentence = describe(*assessed(fit)).sentence
+        assert "Usable as an approximation" in sentence
+        assert told in sentence
+        assert bool(told) == ("But " in sentence)
