@@ -294,16 +294,21 @@ def _comments(text: str) -> dict[str, str]:
     return found
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _read_init(init: str | Path | float | None) -> Mapping[str, Any] | float | None:
     if init is None:
         return None
-    try:
-        width = float(init) if not isinstance(init, Path) else None
-    except ValueError:
-        width = None
-    if width is None:
-        values, _ = read_json(Path(init).expanduser(), str(init), "start values")  # type: ignore[arg-type]
+    if isinstance(init, Path) or (isinstance(init, str) and not _is_number(init)):
+        values, _ = read_json(Path(init).expanduser(), str(init), "start values")
         return values
+    width = float(init)
     if not 0 <= width < np.inf:
         raise ConfigError(f"init must be a JSON file, or a number from 0 up, got {init}")
     return width

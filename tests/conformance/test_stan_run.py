@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 import pytest
 import xarray as xr
+from conformance.command import bayeskit
 from scipy import stats
 from scipy.special import logsumexp
 
@@ -104,11 +105,6 @@ METHODS = {
     "optimize": [],
 }
 KINDS = {"sample": "mcmc", "optimize": "point"}
-
-
-def bayeskit(*arguments, cwd, **options):
-    command = [sys.executable, "-W", "error", "-c", "from bayeskit.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 import xarray as xr
+from conformance.command import bayeskit
 
 import bayeskit as bk
 from bayeskit import workflows
@@ -23,11 +24,6 @@ from bayeskit import workflows
 FAST = ["--chains", "2", "--warmup", "150", "--draws", "100"]
 N_DAYS = 30
 MISSING = [4, 11, 12]
-
-
-def bayeskit(*arguments, cwd, **options):
-    command = [sys.executable, "-W", "error", "-c", "from bayeskit.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.fixture(scope="module")
