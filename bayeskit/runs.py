@@ -12,13 +12,14 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayeskit.core.errors import ConfigError, DataError
+from bayeskit.core.language import Text, from_record, to_record
 from bayeskit.core.paths import cache_folder
 from bayeskit.core.priors import Prior
 from bayeskit.core.types import Assessment, Fit, ModelCard, Provenance, Quantity, Series, Source, Verdict
@@ -26,7 +27,7 @@ from bayeskit.core.types import Assessment, Fit, ModelCard, Provenance, Quantity
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had plain texts, which cannot be translated
 _MARK = "unfinished"  # stands in a partial folder, so that nobody else's is ever removed
 _FILES = {"run.json", "posterior.nc", "summary.csv", "report.html"}
 
@@ -122,7 +123,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If it is missing, damaged or of another schema.
+        If it is missing or damaged, or a newer bayeskit wrote it.
     """
     try:
         record: dict[str, Any] = dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))
@@ -130,12 +131,27 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise DataError(f"{folder}: there is no run.json; give the folder of a finished run") from None
     except (OSError, TypeError, ValueError) as error:
         raise DataError(f"{folder}/run.json cannot be read ({error}); fit again") from None
-    if record.get("schema_version") != SCHEMA_VERSION:
+    version = record.get("schema_version")
+    if not isinstance(version, int) or version < 1:
+        raise DataError(f"{folder}/run.json has schema_version {version}, which no bayeskit writes; fit again")
+    if version > SCHEMA_VERSION:
         raise DataError(
-            f"{folder}/run.json has schema_version {record.get('schema_version')}, this one reads {SCHEMA_VERSION}; "
-            "use the bayeskit that wrote it, or fit again"
+            f"{folder}/run.json has schema_version {version}, this bayeskit reads up to {SCHEMA_VERSION}; "
+            "update bayeskit, or fit again"
         )
-    return record
+    for step in _MIGRATIONS[version - 1 :]:
+        record = step(record)
+    read: dict[str, Any] = from_record(record)
+    return read
+
+
+def _with_texts(record: dict[str, Any]) -> dict[str, Any]:
+    """Move to schema 2. Schema 1 kept what texts said, not what they were made from: they stay in English."""
+    return record | {"schema_version": 2}
+
+
+_MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_with_texts,)
+"""From each schema to the next, the first from 1 to 2."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -177,7 +193,9 @@ def _record(fit: Fit, assessment: Assessment) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN and knows only plain types."""
+    """JSON has no NaN and knows only plain types; texts keep what they were made from."""
+    if isinstance(value, Text):
+        return _plain(to_record(value))
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

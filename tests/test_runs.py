@@ -186,7 +186,7 @@ def test_load_says_what_is_missing(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         runs.load(tmp_path)
     (tmp_path / "run.json").write_text(json.dumps({"schema_version": 99}))
-    with pytest.raises(DataError, match="schema_version 99"):
+    with pytest.raises(DataError, match="schema_version 99, this bayeskit reads up to 2; update"):
         runs.load(tmp_path)
     (tmp_path / "run.json").write_text("[]")
     with pytest.raises(DataError, match="schema_version None"):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any
+
+from bayeskit.core.language import say, say_count
 
 MINUS = "\N{MINUS SIGN}"
 FIGURE_SPACE = "\N{FIGURE SPACE}"
@@ -39,7 +42,7 @@ def number(value: float, decimals: int) -> str:
     '−1,310.3'
     """
     if not math.isfinite(value):
-        return "not a number" if math.isnan(value) else ("∞" if value > 0 else f"{MINUS}∞")
+        return say("not a number") if math.isnan(value) else ("∞" if value > 0 else f"{MINUS}∞")
     text = f"{value:,.{decimals}f}"
     if text.startswith("-"):
         text = text[1:] if float(text.replace(",", "")) == 0 else MINUS + text[1:]
@@ -89,15 +92,18 @@ def percent(share: float) -> str:
 
 
 def count(value: int, singular: str, plural: str | None = None) -> str:
-    """Return a count with its noun, e.g. ``1,461 days``."""
-    return f"{value:,} {singular if value == 1 else plural or singular + 's'}"
+    """Return a count with its noun, e.g. ``1,461 days``; catalogues have it as ``{n} day`` and ``{n} days``."""
+    return say_count(value, f"{{n}} {singular}", f"{{n}} {plural or singular + 's'}")
 
 
 def listing(items: Sequence[str]) -> str:
     """Join with commas and a closing ``and``."""
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
+    if not items:
+        return ""
+    *most, last = items
+    if not most:
+        return last
+    return say("{items} and {last}", items=reduce(lambda a, b: say("{a}, {b}", a=a, b=b), most), last=last)
 
 
 def day(moment: Any) -> str:
@@ -111,7 +117,8 @@ def sentence(text: str) -> str:
     text = text.strip()
     if not text:
         return ""
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?。" else ".")
+    whole = text[0].upper() + text[1:]
+    return whole if whole[-1] in ".!?。" else say("{text}.", text=whole)
 
 
 def duration(seconds: float) -> str:

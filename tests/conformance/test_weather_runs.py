@@ -20,6 +20,7 @@ from conformance.command import bayeskit
 
 import bayeskit as bk
 from bayeskit import workflows
+from bayeskit.tasks import MODELS, Task
 
 FAST = ["--chains", "2", "--warmup", "150", "--draws", "100"]
 N_DAYS = 30
@@ -66,7 +67,7 @@ def test_run_folder_keeps_its_contract(run, model, form, rain):
     out = run(model, form, rain)
     assert sorted(path.name for path in out.iterdir()) == ["posterior.nc", "report.html", "run.json", "summary.csv"]
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    assert record["schema_version"] == 1
+    assert record["schema_version"] == 2
     assert (record["model"], record["engine"], record["kind"], record["seed"]) == ("weather", "stan", "mcmc", 1)
     assert set(record["timings"]) >= {"compile", "warmup", "sampling"}
     assert record["config"]["chains"] == 2
@@ -178,7 +179,7 @@ def test_a_failing_report_does_not_lose_the_draws(folder, monkeypatch):
 
     monkeypatch.setattr(bayeskit.reporting, "render", broken)
     monkeypatch.chdir(folder)
-    task = workflows.Task("weather", "days.csv", {}, config=bk.StanConfig(chains=2, warmup=100, draws=50))
+    task = Task("weather", "days.csv", {}, config=bk.StanConfig(chains=2, warmup=100, draws=50))
     with pytest.raises(RuntimeError, match="the report could not be made \\(no ink\\)"):
         workflows.fit_to_folder(task, folder / "no-ink", overwrite=False, notify=print)
     monkeypatch.undo()
@@ -300,7 +301,7 @@ def wait_for_sampling(pid):
 def test_demo_tasks_stand_on_shipped_data():
     from bayeskit.core.paths import resource
 
-    for entry in workflows.MODELS.values():
+    for entry in MODELS.values():
         for file, options in entry.demo:
             assert resource("data", file).is_file()
             assert set(options) <= {"model", "form", "rain", "rain_threshold", "prior"}

@@ -1,4 +1,4 @@
-"""Load, fit, assess, report: the steps put together."""
+"""From files to a fit, its assessment and its report, and to a run folder that holds them all."""
 
 from __future__ import annotations
 
