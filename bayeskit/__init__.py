@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayeskit.core.errors import ConfigError, DataError, InferenceError, ProgramError, ToolchainError
     from bayeskit.core.types import Assessment, Draws, Fit, Verdict
     from bayeskit.datasets.weather import WeatherData, load_weather
+    from bayeskit.diagnostics.calibration import Calibration
     from bayeskit.inference.stan import (
         LaplaceConfig,
         OptimizeConfig,
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     )
     from bayeskit.models.program import StanProgram, stan_program
     from bayeskit.models.weather import WeatherModel, weather
-    from bayeskit.workflows import assess, fit, load_run, report, save_run
+    from bayeskit.workflows import assess, calibrate, compare, fit, load_run, report, save_run
 
 __version__ = "0.1.0"
 __all__ = [
     "Assessment",
+    "Calibration",
     "ConfigError",
     "DataError",
     "Draws",
@@ -45,6 +47,8 @@ __all__ = [
     "WeatherData",
     "WeatherModel",
     "assess",
+    "calibrate",
+    "compare",
     "fit",
     "load_run",
     "load_weather",
@@ -68,7 +72,8 @@ _HOMES = {
     ),
     "bayeskit.models.program": ("StanProgram", "stan_program"),
     "bayeskit.models.weather": ("WeatherModel", "weather"),
-    "bayeskit.workflows": ("assess", "fit", "load_run", "report", "save_run"),
+    "bayeskit.diagnostics.calibration": ("Calibration",),
+    "bayeskit.workflows": ("assess", "calibrate", "compare", "fit", "load_run", "report", "save_run"),
 }
 
 

@@ -75,8 +75,8 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     -------
     xarray.DataTree
         Groups ``posterior`` and ``sample_stats``; ``prior`` and ``prior_predictive`` of a model that simulates these;
-        and what the model has of ``log_likelihood``, ``posterior_predictive``, ``observed_data`` and ``constant_data``.
-        The attributes of ``sample_stats`` are what the engine says of itself.
+        and what the model has of ``log_likelihood``, ``log_prior``, ``posterior_predictive``, ``observed_data`` and
+        ``constant_data``. The attributes of ``sample_stats`` are what the engine says of itself.
     """
     groups: dict[str, Arrays] = dict(model.groups(draws.values))
     groups["sample_stats"] = draws.sample_stats

@@ -5,31 +5,31 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
-import math
-import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayeskit.core.errors import ConfigError, DataError
-from bayeskit.core.language import Text, from_record, to_record
-from bayeskit.core.paths import cache_folder
-from bayeskit.core.priors import Prior
-from bayeskit.core.types import Assessment, Fit, ModelCard, Provenance, Quantity, Series, Source, Verdict
+from bayeskit.core.files import alone, readable_disk_errors, write_text
+from bayeskit.core.language import from_record, say
+from bayeskit.core.records import plain, provenance_of, provenance_record
+from bayeskit.core.types import Assessment, Fit, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 SCHEMA_VERSION = 2  # 1 had plain texts, which cannot be translated
+IN_MEMORY = 2**29  # bytes of a posterior that is held as a whole
 _MARK = "unfinished"  # stands in a partial folder, so that nobody else's is ever removed
-_FILES = {"run.json", "posterior.nc", "summary.csv", "report.html"}
+FIGURES = "figures"  # the folder of those for print
+_FILES = {"run.json", "posterior.nc", "summary.csv", "report.html", FIGURES}
+_PRINTED = {".svg", ".png"}
 
 
 @contextmanager
@@ -45,31 +45,21 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
         If ``OUT`` exists and ``overwrite`` is not given, or holds anything that no run writes; if another process is
         writing it; if the place cannot be written or is full.
     """
-    from filelock import FileLock, Timeout
-
     out = out.expanduser().resolve()
     partial = out.with_name(out.name + ".partial")
     _check_target(out, overwrite)
-    lock = FileLock(_lock_file(out))
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise ConfigError(f"another process is writing to {out}; wait for it to end, or choose another --out") from None
-    try:
-        with _readable_disk_errors(out):
-            _clear(partial)
-            partial.mkdir(parents=True)
-            try:
-                (partial / _MARK).touch()
-                yield partial
-                (partial / _MARK).unlink()
-                _check_target(out, overwrite)
-                _replace(partial, out)
-            except BaseException:
-                shutil.rmtree(partial, ignore_errors=True)
-                raise
-    finally:
-        lock.release()
+    with alone(out), readable_disk_errors(out):
+        _clear(partial)
+        partial.mkdir(parents=True)
+        try:
+            (partial / _MARK).touch()
+            yield partial
+            (partial / _MARK).unlink()
+            _check_target(out, overwrite)
+            _replace(partial, out)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
 
 
 @contextmanager
@@ -83,38 +73,57 @@ def scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def save(fit: Fit, assessment: Assessment, folder: Path) -> None:
-    """Write a run's numbers into an existing folder: posterior, summary and, last, ``run.json``."""
+def save(fit: Fit, assessment: Assessment, folder: Path, told: Mapping[str, Any] | None = None) -> None:
+    """Write a run's numbers into an existing folder: posterior, summary and, last, ``run.json``.
+
+    ``told`` is what an index over runs says of this one, kept so that it need not read the draws.
+    """
     fit.posterior.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
     assessment.summary.to_csv(folder / "summary.csv", index_label="quantity", encoding="utf-8")
-    write_text(folder / "run.json", json.dumps(_record(fit, assessment), indent=2, ensure_ascii=False))
+    write_text(folder / "run.json", json.dumps(_record(fit, assessment, told or {}), indent=2, ensure_ascii=False))
 
 
-def load(folder: Path) -> tuple[Fit, Assessment]:
+def load(folder: Path, assess: Callable[[Fit], Assessment] | None = None) -> tuple[Fit, Assessment]:
     """Read a finished run folder back.
+
+    What is missing or damaged besides ``run.json`` the fit's ``missing`` tells. Where all variables together take more
+    than half a gigabyte, the largest of them stay on disk until they are looked at.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    assess
+        Makes the assessment anew where ``summary.csv`` is missing or damaged; without it, it has the recorded verdicts
+        and a summary without rows.
 
     Raises
     ------
     DataError
-        If the folder is no finished run, or one of another schema.
+        If there is no ``run.json``, or it is damaged or of another schema.
     """
-    import pandas as pd
-    import xarray as xr
-
     record = read_record(folder)
-    for name in ("posterior.nc", "summary.csv"):
-        if not (folder / name).is_file():
-            raise DataError(f"{folder}: {name} is missing; the folder is no finished run, fit again")
     try:
-        with xr.open_datatree(folder / "posterior.nc", engine="h5netcdf") as tree:
-            posterior = tree.load()
-        summary: pd.DataFrame = pd.read_csv(folder / "summary.csv", index_col="quantity")
-        fields = {name: record[name] for name in _PLAIN}
-        provenance = Provenance(**fields, data=_source(record["data"]), card=_card(record["card"]))
+        provenance = provenance_of(record)
         verdicts = tuple(Verdict(**verdict) for verdict in record["verdicts"])
-        return Fit(posterior, provenance), Assessment(verdicts, summary, record["metrics"])
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise DataError(f"{folder}: the run is damaged ({type(error).__name__}: {error}); fit again") from error
+        metrics = dict(record["metrics"])
+    except KeyError as error:
+        raise DataError(f"{folder}/run.json is damaged: it has no {error}; fit again") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DataError(f"{folder}/run.json is damaged ({error}); fit again") from error
+    series = provenance.card.series
+    posterior, no_draws = _posterior(folder / "posterior.nc", (series.state, series.slope) if series else ())
+    fit = Fit(posterior, provenance)
+    summary, no_summary = _summary(folder / "summary.csv", fit)
+    missing = []
+    if no_draws:
+        missing.append(say("The draws are missing: {why}.", why=no_draws))
+    if no_summary and (no_draws or assess is None):
+        missing.append(say("The summary is missing: {why}.", why=no_summary))
+    elif no_summary and assess is not None:
+        missing.append(say("The summary is missing: {why}. It was made anew from the draws.", why=no_summary))
+        return replace(fit, missing=tuple(missing)), assess(fit)
+    return replace(fit, missing=tuple(missing)), Assessment(verdicts, summary, metrics)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -150,83 +159,95 @@ def _with_texts(record: dict[str, Any]) -> dict[str, Any]:
     return record | {"schema_version": 2}
 
 
+def _posterior(path: Path, needed: Sequence[str | None]) -> tuple[xr.DataTree, str]:
+    """Return the posterior, or an empty one and in words why there is none."""
+    import xarray as xr
+
+    nothing = xr.DataTree.from_dict({"posterior": xr.Dataset(), "sample_stats": xr.Dataset()})
+    if not path.is_file():
+        return nothing, say("there is no posterior.nc")
+    try:
+        tree = _opened(path)
+        if "posterior" not in tree.children:
+            return nothing, say("posterior.nc holds no posterior")
+        for name in needed:
+            if name is not None and name not in tree["posterior"]:
+                return nothing, say("posterior.nc holds no {name}", name=name)
+    except Exception as error:  # whatever the HDF5 library makes of a damaged file
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        if "truncated" in reason:
+            return nothing, say("posterior.nc is cut short")
+        return nothing, say("posterior.nc cannot be read ({reason})", reason=reason)
+    if "sample_stats" not in tree.children:
+        tree["sample_stats"] = xr.DataTree()
+    drawn = any(array.size for array in tree["posterior"].data_vars.values())
+    return tree, "" if drawn else say("posterior.nc holds none")
+
+
+def _opened(path: Path) -> xr.DataTree:
+    """Open the posterior, with the smallest variables in memory: all of them, or as many as there is room for."""
+    import xarray as xr
+
+    tree = xr.open_datatree(path, engine="h5netcdf", cache=False)
+    if tree.nbytes <= IN_MEMORY:
+        with tree:
+            return tree.load()
+    variables = [variable for node in tree.subtree for variable in node.dataset.variables.values()]
+    taken = 0
+    for variable in sorted(variables, key=lambda variable: variable.nbytes):
+        taken += variable.nbytes
+        if taken <= IN_MEMORY:
+            variable.load()
+    return tree
+
+
+def _summary(path: Path, fit: Fit) -> tuple[pd.DataFrame, str]:
+    """Return the summary, or an empty one and in words why there is none."""
+    import pandas as pd
+
+    from bayeskit.diagnostics.labels import real_valued
+
+    if not path.is_file():
+        return pd.DataFrame(), say("there is no summary.csv")
+    try:
+        if not path.read_bytes().endswith(b"\n"):
+            return pd.DataFrame(), say("summary.csv ends in the middle")
+        first, *columns = pd.read_csv(path, nrows=0).columns
+        if first != "quantity":
+            return pd.DataFrame(), say("summary.csv has other columns than a summary")
+        types: dict[str, type] = {"quantity": str, **dict.fromkeys(columns, float)}
+        # A quantity may be called NA or null; only a number can be missing.
+        summary: pd.DataFrame = pd.read_csv(
+            path,
+            index_col="quantity",
+            dtype=types,
+            keep_default_na=False,
+            na_values={column: [""] for column in columns},
+        )
+        summary.index = summary.index.astype(object)
+    except (KeyError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        return pd.DataFrame(), say("summary.csv cannot be read ({reason})", reason=reason)
+    expected = sum(
+        array.size // (array.sizes["chain"] * array.sizes["draw"])
+        for array in real_valued(fit.posterior["posterior"].to_dataset()).data_vars.values()
+    )
+    if fit.has_draws and len(summary) != expected:
+        why = say("summary.csv has {n} rows instead of {expected}", n=f"{len(summary):,}", expected=f"{expected:,}")
+        return pd.DataFrame(), why
+    return summary, ""
+
+
 _MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_with_texts,)
 """From each schema to the next, the first from 1 to 2."""
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file aside and rename it, so that a reader sees the old or the new one."""
-    aside = path.with_name(path.name + ".partial")
-    with _readable_disk_errors(path):
-        try:
-            aside.write_text(text, encoding="utf-8")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-
-
-_PLAIN = (
-    "model",
-    "engine",
-    "kind",
-    "config",
-    "seed",
-    "versions",
-    "hardware",
-    "timings",
-    "command",
-    "script",
-    "started",
-)
-
-
-def _record(fit: Fit, assessment: Assessment) -> dict[str, Any]:
-    origin = fit.provenance
-    card = asdict(origin.card)
-    priors = card.pop("priors")
-    record = {"schema_version": SCHEMA_VERSION} | {name: getattr(origin, name) for name in _PLAIN}
-    record |= {"priors": {prior.name: str(prior) for prior in origin.card.priors}}
-    record |= {"data": asdict(origin.data), "card": card | {"priors": priors}}
+def _record(fit: Fit, assessment: Assessment, told: Mapping[str, Any]) -> dict[str, Any]:
+    record = {"schema_version": SCHEMA_VERSION} | provenance_record(fit.provenance)
     record |= {"metrics": assessment.metrics, "verdicts": [asdict(verdict) for verdict in assessment.verdicts]}
-    cleaned: dict[str, Any] = _plain(record)
+    record |= {"told": told} if told else {}
+    cleaned: dict[str, Any] = plain(record)
     return cleaned
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and knows only plain types; texts keep what they were made from."""
-    if isinstance(value, Text):
-        return _plain(to_record(value))
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def _source(record: Mapping[str, Any]) -> Source:
-    return Source(**{**record, "notes": tuple(record["notes"])})
-
-
-def _card(record: Mapping[str, Any]) -> ModelCard:
-    priors = (
-        Prior(**{**prior, "arguments": tuple(prior["arguments"]), "families": tuple(prior["families"])})
-        for prior in record["priors"]
-    )
-    return ModelCard(
-        **{
-            **record,
-            "formulas": tuple(record["formulas"]),
-            "quantities": tuple(Quantity(**quantity) for quantity in record["quantities"]),
-            "priors": tuple(priors),
-            "series": Series(**record["series"]) if record["series"] else None,
-            "boundary": tuple(record["boundary"]),
-            "notes": tuple(record["notes"]),
-        }
-    )
 
 
 def _check_target(out: Path, overwrite: bool) -> None:
@@ -237,17 +258,12 @@ def _check_target(out: Path, overwrite: bool) -> None:
     if not overwrite:
         raise ConfigError(f"output folder {out} exists; choose another --out, or give --overwrite to replace it")
     foreign = sorted({path.name for path in out.iterdir()} - _FILES)
+    if (out / FIGURES).is_dir():
+        printed = (path for path in (out / FIGURES).iterdir() if path.suffix not in _PRINTED)
+        foreign += sorted(f"{FIGURES}/{path.name}" for path in printed)
     if foreign or Path.cwd().is_relative_to(out):
         holds = f"holds {foreign[0]}, which no run writes" if foreign else "is the folder that you are in"
         raise ConfigError(f"output folder {out} {holds}; it is not replaced, choose another --out")
-
-
-def _lock_file(out: Path) -> Path:
-    """Return a lock in the cache folder, so that nothing is left beside the user's files; it ends with its process."""
-    folder = cache_folder() / "locks"
-    with _readable_disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{hashlib.sha256(os.fsencode(out)).hexdigest()[:32]}.lock"
 
 
 def _clear(partial: Path) -> None:
@@ -275,26 +291,3 @@ def _replace(partial: Path, out: Path) -> None:
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _readable_disk_errors(place: Path) -> Iterator[None]:
-    """Turn what the disk refuses about a place into one line; other failures pass through as they are."""
-    try:
-        yield
-    except OSError as error:
-        ours = error.filename is None or Path(os.fsdecode(error.filename)).is_relative_to(place.parent)
-        if error.errno not in _REFUSALS or not ours:
-            raise
-        raise ConfigError(f"cannot write to {place}: {_REFUSALS[error.errno]}") from error
-
-
-_REFUSALS = {
-    errno.ENOSPC: "the disk is full; free some space, or choose another place",
-    errno.EDQUOT: "the disk quota is used up; free some space, or choose another place",
-    errno.EROFS: "the disk is read-only; choose another place",
-    errno.EACCES: "permission denied; choose another place",
-    errno.ENOTDIR: "a part of the path is a file; choose another place",
-    errno.EEXIST: "a part of the path is a file; choose another place",
-    errno.ENOENT: "it takes no folders; choose another place",
-}

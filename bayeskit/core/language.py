@@ -8,6 +8,7 @@ Catalogues are gettext's, ``bayeskit/locale/LANGUAGE/LC_MESSAGES/bayeskit.po``.
 from __future__ import annotations
 
 import gettext
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ from typing import Any
 from bayeskit.core.errors import ConfigError
 
 _LOCALE = Path(__file__).resolve().parent.parent / "locale"
+_PLACE = re.compile(r"\{([a-z]\w*)(?::(capital|inside))?\}")
 _language: ContextVar[str] = ContextVar("language", default="en")
 
 
@@ -47,11 +49,18 @@ def say(template: str, /, **values: Any) -> str:
     Parameters
     ----------
     template
-        In English; values stand in braces, as for ``str.format``. Without values braces mean nothing.
+        In English; values stand in it as ``{name}``, as ``{name:capital}`` with a capital first letter, or as
+        ``{name:inside}`` as in the middle of a sentence, where an ordinary word loses its capital and ``R-hat`` does
+        not. Without values braces mean nothing.
     values
-        Texts among them are translated with it.
+        Texts among them are translated with it. Braces in them mean nothing.
     """
     return _made(template, values)
+
+
+def mark(template: str) -> str:
+    """Return a template as it is: tables hold it so, for catalogues to find it, until ``say`` makes a text of it."""
+    return template
 
 
 def say_count(number: int, singular: str, plural: str, /, **values: Any) -> str:
@@ -62,7 +71,8 @@ def say_count(number: int, singular: str, plural: str, /, **values: Any) -> str:
 def said(text: str) -> str:
     """Return a text made earlier in the language that is spoken now; one without a template by what it says."""
     if isinstance(text, Text):
-        values = {name: said(value) if isinstance(value, str) else value for name, value in text.values.items()}
+        # Values without a template are names and numbers: a quantity called "mean" keeps its name.
+        values = {name: said(value) if isinstance(value, Text) else value for name, value in text.values.items()}
         return _made(text.template, values, text.plural, text.number)
     return catalogue(_language.get()).gettext(text) if text else text
 
@@ -76,13 +86,24 @@ def speaking(language: str) -> Iterator[None]:
     ConfigError
         If there is no catalogue for it.
     """
-    if language not in languages():
-        raise ConfigError(f"there is no catalogue for the language '{language}'; choose from {', '.join(languages())}")
-    token = _language.set(language)
+    token = _language.set(known(language))
     try:
         yield
     finally:
         _language.reset(token)
+
+
+def known(language: str) -> str:
+    """Return the language, if it can be spoken.
+
+    Raises
+    ------
+    ConfigError
+        If there is no catalogue for it.
+    """
+    if language not in languages():
+        raise ConfigError(f"there is no catalogue for the language '{language}'; choose from {', '.join(languages())}")
+    return language
 
 
 def spoken() -> str:
@@ -98,7 +119,7 @@ def languages() -> tuple[str, ...]:
 
 def to_record(text: Text) -> dict[str, Any]:
     """Return a text as it is kept in JSON."""
-    record: dict[str, Any] = {"say": text.template, "with": dict(text.values)}
+    record: dict[str, Any] = {"text": str(text), "say": text.template, "with": dict(text.values)}
     return record if text.plural is None else record | {"plural": text.plural, "number": text.number}
 
 
@@ -108,7 +129,7 @@ def from_record(value: Any) -> Any:
         return [from_record(item) for item in value]
     if not isinstance(value, dict):
         return value
-    if value.keys() <= {"say", "with", "plural", "number"} and {"say", "with"} <= value.keys():
+    if value.keys() <= {"text", "say", "with", "plural", "number"} and {"say", "with"} <= value.keys():
         return _made(value["say"], from_record(value["with"]), value.get("plural"), value.get("number"))
     return {key: from_record(item) for key, item in value.items()}
 
@@ -130,10 +151,22 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 
 def _made(template: str, values: Mapping[str, Any], plural: str | None = None, number: int | None = None) -> Text:
-    known = catalogue(_language.get())
+    translations = catalogue(_language.get())
     if plural is None:
-        pattern = known.gettext(template)
+        pattern = translations.gettext(template) if template else ""  # of nothing, gettext gives the catalogue's header
     else:
         assert number is not None
-        pattern = known.ngettext(template, plural, number)
-    return Text(pattern.format(**values) if values else pattern, template, values, plural, number)
+        pattern = translations.ngettext(template, plural, number)
+    return Text(_filled(pattern, values) if values else pattern, template, values, plural, number)
+
+
+def _filled(pattern: str, values: Mapping[str, Any]) -> str:
+    """Put values in their places: no more than that, as templates are also read from files."""
+
+    def put(match: re.Match[str]) -> str:
+        text, how = str(values[match[1]]), match[2]
+        if how == "capital":
+            return text[:1].upper() + text[1:]
+        return text[:1].lower() + text[1:] if how == "inside" and text[1:2].islower() else text
+
+    return _PLACE.sub(put, pattern)

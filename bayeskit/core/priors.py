@@ -112,6 +112,15 @@ class Prior:
         density: NDArray[np.float64] = np.where(inside, self._distribution().pdf(x) / self._mass_above_lower(), 0.0)
         return density
 
+    def log_density(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log density at ``x``, of its shape, the truncation included; minus infinity below it."""
+        import numpy as np
+
+        inside = x >= (-np.inf if self.lower is None else self.lower)
+        density = self._distribution().logpdf(x) - math.log(self._mass_above_lower())
+        log_density: NDArray[np.float64] = np.where(inside, density, -np.inf)
+        return log_density
+
     def draw(self, size: int | tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
         """Independent draws of shape ``size``, by inversion of the truncated distribution function."""
         draws: NDArray[np.float64] = self._distribution().isf(rng.uniform(0, self._mass_above_lower(), size))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from bayeskit.core.words import NO_BREAK, number, plus_minus, significant, with_unit
@@ -44,6 +44,9 @@ def _title(fit: Fit) -> str:
 
 
 def _parameters(fit: Fit) -> Iterator[tuple[str, str]]:
+    if not fit.has_draws:
+        yield from (("", text) for text in fit.missing or ("There are no draws.",))
+        return
     posterior = fit.posterior["posterior"].to_dataset()
     card = fit.provenance.card
     units = {quantity.name: quantity.unit for quantity in card.quantities}
@@ -64,9 +67,9 @@ def _cells(name: str, draws: xr.DataArray) -> Iterator[tuple[str, xr.DataArray]]
     if not own:
         yield name, draws
         return
-    stacked = draws.stack(cell=own)
-    for position, cell in enumerate(stacked["cell"].values):
-        yield f"{name}[{','.join(map(str, cell))}]", stacked[..., position]
+    for places in product(*(range(draws.sizes[dimension]) for dimension in own)):
+        cell = draws.isel(dict(zip(own, places, strict=True)))
+        yield f"{name}[{','.join(str(cell[dimension].item()) for dimension in own)}]", cell
 
 
 def _verdict(verdict: Verdict) -> tuple[str, str, str]:

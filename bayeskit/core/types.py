@@ -35,7 +35,8 @@ class Draws:
         Name of a sampler statistic (ArviZ's names) to its values, ``n_chains x n_draws``. For ``variational`` draws
         ``log_p`` and ``log_q``: the log densities of the model and of the approximation, on the scale on which the
         approximation was made and each up to a constant, at the approximation's own draws (which need not be those in
-        ``values``, where these were resampled).
+        ``values``, where these were resampled). For ``weighted`` draws ``log_weight``: the logarithm of each draw's
+        weight, up to a constant.
     timings
         Seconds by phase, at least ``compile``; those of several chains are summed.
     engine
@@ -116,6 +117,9 @@ class ModelCard:
         Scale parameters that may pile up at 0: a fact for the reader, not a failure.
     notes
         What the reader has to know of how the model took the data.
+    log_likelihood
+        What the pointwise log likelihood is: of each observation given the parameters (``independent``), or given
+        those before it, too (``sequential``), so that none can be left out by itself; empty where nobody knows.
     """
 
     name: str
@@ -130,6 +134,7 @@ class ModelCard:
     remedies: Mapping[str, str] = field(default_factory=dict)
     boundary: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    log_likelihood: Literal["independent", "sequential", ""] = ""
 
 
 @dataclass(frozen=True)
@@ -167,10 +172,19 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Fit:
-    """A posterior as a DataTree, and where it came from."""
+    """A posterior as a DataTree, and where it came from.
+
+    ``missing`` says in sentences what a damaged run folder did not give back, and why.
+    """
 
     posterior: xr.DataTree
     provenance: Provenance
+    missing: tuple[str, ...] = ()
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether there is any draw of any variable."""
+        return any(array.size for array in self.posterior["posterior"].data_vars.values())
 
     def __repr__(self) -> str:
         return show.fit_text(self)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
-from bayeskit.core.language import say, say_count
+from bayeskit.core.language import Text, say, say_count
 
 MINUS = "\N{MINUS SIGN}"
 FIGURE_SPACE = "\N{FIGURE SPACE}"
@@ -103,7 +103,7 @@ def listing(items: Sequence[str]) -> str:
     *most, last = items
     if not most:
         return last
-    return say("{items} and {last}", items=reduce(lambda a, b: say("{a}, {b}", a=a, b=b), most), last=last)
+    return say("{items} and {last}", items=commas(most), last=last)
 
 
 def day(moment: Any) -> str:
@@ -114,11 +114,31 @@ def day(moment: Any) -> str:
 
 def sentence(text: str) -> str:
     """Return text with a capital first letter and a closing full stop."""
-    text = text.strip()
+    text = text if isinstance(text, Text) else text.strip()
     if not text:
         return ""
-    whole = text[0].upper() + text[1:]
-    return whole if whole[-1] in ".!?。" else say("{text}.", text=whole)
+    return say("{text:capital}", text=text) if text[-1] in ".!?。" else say("{text:capital}.", text=text)
+
+
+def inside(name: str) -> str:
+    """Return a name as it stands inside a sentence: R-hat keeps its capital, an ordinary word does not."""
+    return say("{name:inside}", name=name)
+
+
+def commas(items: Sequence[str]) -> str:
+    """Join with commas only."""
+    return reduce(lambda a, b: say("{a}, {b}", a=a, b=b), items) if items else ""
+
+
+def joined(sentences: Sequence[str]) -> str:
+    """Return sentences one behind the other; languages differ in what stands between them."""
+    told = [text for text in sentences if text]
+    return reduce(lambda a, b: say("{a} {b}", a=a, b=b), told) if told else ""
+
+
+def interval(low: str, high: str) -> str:
+    """Return a range by its ends, e.g. ``0.9 to 1.1``."""
+    return say("{low} to {high}", low=low, high=high)
 
 
 def duration(seconds: float) -> str:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayeskit.core.language import say, say_count
+from bayeskit.core.words import count, listing
 from bayeskit.datasets._cells import Days, Values
 from bayeskit.datasets._checks import check_gaps, check_series, check_unique, check_values
-from bayeskit.datasets._problems import Place, counted, joined, listed, quote
+from bayeskit.datasets._problems import Place, listed, quote
 from bayeskit.datasets._reading import Reading
 
 
@@ -66,40 +68,63 @@ def _notes(reading: Reading, columns: dict[str, Values], added: Days) -> list[st
     notes = []
     n_added = len(added)
     if (np.diff(reading.days) < np.timedelta64(0, "D")).any():
-        notes.append("the rows were not in the order of their dates and have been sorted")
+        notes.append(say("the rows were not in the order of their dates and have been sorted"))
     if n_added:
-        were = "was" if n_added == 1 else "were"
-        notes.append(f"{counted(n_added, 'day')} missing from the calendar {were} added as missing: {listed(added)}")
+        notes.append(
+            say_count(
+                n_added,
+                "{n} day missing from the calendar was added as missing: {days}",
+                "{n} days missing from the calendar were added as missing: {days}",
+                days=listed(added),
+            )
+        )
     if "temp_max" in columns:
         notes += _notes_on_extremes(reading, columns["temp_max"], columns["temp_min"])
     if "precipitation" in columns and np.isnan(columns["precipitation"]).all():
-        notes.append(f"column {quote(reading.names['precipitation'])} holds no values")
+        notes.append(say("column {column} holds no values", column=quote(reading.names["precipitation"])))
     return notes
 
 
 def _notes_on_extremes(reading: Reading, highest: Values, lowest: Values) -> list[str]:
-    both = joined([quote(reading.names["temp_max"]), quote(reading.names["temp_min"])])
+    both = listing([quote(reading.names["temp_max"]), quote(reading.names["temp_min"])])
     notes = []
     n_half = int((np.isnan(highest) != np.isnan(lowest)).sum())
     if n_half:
-        notes.append(f"only one of {both} is there on {counted(n_half, 'day')}, taken as missing")
+        days = count(n_half, "day")
+        notes.append(say("only one of {columns} is there on {days}, taken as missing", columns=both, days=days))
     n_crossed = int((highest < lowest).sum())
     if n_crossed:
         notes.append(
-            f"the minimum is above the maximum on {counted(n_crossed, 'day')} ({both}); the mean was taken as it is"
+            say(
+                "the minimum is above the maximum on {days} ({columns}); the mean was taken as it is",
+                days=count(n_crossed, "day"),
+                columns=both,
+            )
         )
     return notes
 
 
 def _describe(reading: Reading, dates: Days, temperature: Values) -> str:
     n_missing = int(np.isnan(temperature).sum())
-    where = f" at {reading.station}" if reading.station else ""
-    gaps = f"{n_missing:,} without temperature" if n_missing else "every one with its temperature"
-    return f"{counted(len(dates), 'day')}{where}, {dates[0]} to {dates[-1]}, {gaps}"
+    days = count(len(dates), "day")
+    if reading.station:
+        days = say("{days} at {station}", days=days, station=reading.station)
+    told = {"days": days, "first": str(dates[0]), "last": str(dates[-1])}
+    if not n_missing:
+        return say("{days}, {first} to {last}, every one with its temperature", **told)
+    return say("{days}, {first} to {last}, {missing} without temperature", missing=f"{n_missing:,}", **told)
 
 
 def _how_it_was_read(reading: Reading) -> str:
     names = {name: quote(title) for name, title in reading.names.items()}
-    mean = names.get("temperature") or f"the mean of {names['temp_max']} and {names['temp_min']}"
-    rain = f"precipitation (mm) is {names['precipitation']}" if "precipitation" in names else "no precipitation"
-    return f"{reading.layout}, {counted(len(reading.days), 'row')}; temperature (°C) is {mean}, {rain}"
+    mean = names.get("temperature") or say(
+        "the mean of {highest} and {lowest}", highest=names["temp_max"], lowest=names["temp_min"]
+    )
+    told = {"layout": reading.layout, "rows": count(len(reading.days), "row"), "temperature": mean}
+    if "precipitation" not in names:
+        return say("{layout}, {rows}; temperature (°C) is {temperature}, no precipitation", **told)
+    return say(
+        "{layout}, {rows}; temperature (°C) is {temperature}, precipitation (mm) is {precipitation}",
+        precipitation=names["precipitation"],
+        **told,
+    )

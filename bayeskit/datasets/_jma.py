@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayeskit.core.language import mark, say, say_count
 from bayeskit.datasets._cells import MISSING, Days, Values, parse_days, parse_number, refuse_words
 from bayeskit.datasets._files import Line, tidy
 from bayeskit.datasets._jma_header import HOMOGENEITY, NO_PHENOMENON, QUALITY, Header, Series, find_header, read_header
-from bayeskit.datasets._problems import Cell, Place, counted, joined, listed, quote
+from bayeskit.datasets._problems import Cell, Place, joined, listed, quote
 from bayeskit.datasets._reading import Reading
 
-CREDIT = "Source: Japan Meteorological Agency website"
+CREDIT = mark("Source: Japan Meteorological Agency website")
 
 _NOTHING = MISSING | {"×", "x", "/", "//", "///"}
 _NORMAL, _NEARLY_COMPLETE, _INCOMPLETE = 8, 5, 4
@@ -63,7 +64,7 @@ def read_jma(lines: Sequence[Line], encoding: str, place: Place, station: str | 
         days=days,
         frame=pd.DataFrame({name: column.numbers for name, column in columns.items()}, index=rows),
         names={"date": "年月日", **{series.name: series.title for series in header.series}},
-        layout=f"Japan Meteorological Agency CSV in {encoding}",
+        layout=say("Japan Meteorological Agency CSV in {encoding}", encoding=encoding),
         station=header.station,
         notes=tuple(notes),
         dropped=f" ({len(temperature)} of them for their quality)" if temperature else "",
@@ -136,18 +137,37 @@ def _notes(series: Series, column: _Column, header: Header, days: Days) -> list[
     notes = []
     title = quote(series.title)
     if column.dropped:
-        n_values, which = counted(len(column.dropped), "value"), listed(days[column.dropped])
-        notes.append(f"of {title}, {n_values} of low quality (4 or below, or none) taken as missing: {which}")
+        notes.append(
+            say_count(
+                len(column.dropped),
+                "of {column}, {n} value of low quality (4 or below, or none) taken as missing: {days}",
+                "of {column}, {n} values of low quality (4 or below, or none) taken as missing: {days}",
+                column=title,
+                days=listed(days[column.dropped]),
+            )
+        )
     if column.nearly_complete:
-        n_values, which = counted(len(column.nearly_complete), "value"), listed(days[column.nearly_complete])
-        notes.append(f"of {title}, {n_values} from nearly complete data (quality 5) used: {which}")
+        notes.append(
+            say_count(
+                len(column.nearly_complete),
+                "of {column}, {n} value from nearly complete data (quality 5) used: {days}",
+                "of {column}, {n} values from nearly complete data (quality 5) used: {days}",
+                column=title,
+                days=listed(days[column.nearly_complete]),
+            )
+        )
     if series.homogeneity is not None:
         numbers = _texts(header, series.homogeneity)
         in_order = [(days[i], numbers[i]) for i in np.argsort(days) if numbers[i]]
         changes = [day for (_, before), (day, now) in itertools.pairwise(in_order) if now != before]
         if changes:
             notes.append(
-                f"{HOMOGENEITY} of {title} changes on {listed(changes)}: the station moved or its instruments changed, "
-                "so values before and after do not quite compare"
+                say(
+                    "{number} of {column} changes on {days}: the station moved or its instruments changed, so values "
+                    "before and after do not quite compare",
+                    number=HOMOGENEITY,
+                    column=title,
+                    days=listed(changes),
+                )
             )
     return notes

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bayeskit.core.errors import DataError
+from bayeskit.core.language import say
 from bayeskit.datasets._cells import MISSING, parse_days, parse_numbers
 from bayeskit.datasets._files import Line, check_width, tidy
 from bayeskit.datasets._problems import Place, joined, nearest, one_line, quote
@@ -60,7 +61,7 @@ def read_plain_csv(lines: Sequence[Line], encoding: str, place: Place, station: 
         header=[tidy(cell) for cell in header],
         rows=[row for row, _ in body],
         column=lambda position: [tidy(cells[position]) for _, cells in body],
-        layout=f"CSV in {encoding}",
+        layout=say("CSV in {encoding}", encoding=encoding),
     )
     return _read(table, positions, place, station)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bayeskit.core.errors import DataError
+from bayeskit.core.language import say
+from bayeskit.core.words import listing
 
 _SHOWN = 3
 _WIDTH = 40
@@ -68,7 +70,7 @@ def listed(items: Iterable[object]) -> str:
     """Return the first three items and the number of the others: ``a, b, c and 4 more``."""
     texts = [str(item) for item in items]
     n_more = len(texts) - _SHOWN
-    return joined([*texts[:_SHOWN], *([f"{n_more:,} more"] if n_more > 0 else [])])
+    return listing([*texts[:_SHOWN], *([say("{n} more", n=f"{n_more:,}")] if n_more > 0 else [])])
 
 
 def counted(number: int, noun: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayeskit.core.errors import DataError
+from bayeskit.core.language import say
 from bayeskit.core.types import Source
+from bayeskit.core.words import count
 from bayeskit.datasets._calendar import complete
 from bayeskit.datasets._cells import Days, Values
 from bayeskit.datasets._checks import check_series, check_values
@@ -40,6 +43,8 @@ class WeatherData:
         Name of the place of observation, if known.
     source
         The file that it came from, as read.
+    days
+        How many of the file's first days these are; None for all of them.
 
     Raises
     ------
@@ -58,6 +63,7 @@ class WeatherData:
     precipitation: NDArray[np.float64] | None
     station: str | None
     source: Source
+    days: int | None = None
 
     def __post_init__(self) -> None:
         place = Place("weather data", "on", "day")
@@ -86,6 +92,37 @@ class WeatherData:
         """Whether the temperature of each of the ``n_days`` was observed."""
         return ~np.isnan(self.temperature)
 
+    def head(self, n_days: int) -> WeatherData:
+        """Return the first days.
+
+        Raises
+        ------
+        DataError
+            If there are not so many, or fewer than 10 of them are observed.
+        """
+        if not 0 < n_days <= self.n_days:
+            remedy = "take fewer" if n_days > 0 else "take some"
+            raise DataError(f"{self.source.path}: {n_days} days were asked for, there are {self.n_days}; {remedy}")
+        if n_days == self.n_days:
+            return self
+        return WeatherData(
+            dates=self.dates[:n_days],
+            temperature=self.temperature[:n_days],
+            precipitation=None if self.precipitation is None else self.precipitation[:n_days],
+            station=self.station,
+            source=replace(
+                self.source,
+                description=say(
+                    "{days}, {first} to {last}: the first of {whole}",
+                    days=count(n_days, "day"),
+                    first=str(self.dates[0]),
+                    last=str(self.dates[n_days - 1]),
+                    whole=self.source.description,
+                ),
+            ),
+            days=n_days,
+        )
+
     def __repr__(self) -> str:
         n_missing = self.n_days - int(self.observed.sum())
         where = f" at {self.station}" if self.station else ""
@@ -96,7 +133,7 @@ class WeatherData:
         )
 
 
-def load_weather(path: str | os.PathLike[str], *, station: str | None = None) -> WeatherData:
+def load_weather(path: str | os.PathLike[str], *, station: str | None = None, days: int | None = None) -> WeatherData:
     """Read daily weather from a plain CSV, a Parquet file, or a CSV of the Japan Meteorological Agency.
 
     Parameters
@@ -107,6 +144,8 @@ def load_weather(path: str | os.PathLike[str], *, station: str | None = None) ->
         further columns are ignored. Empty cells and NA are missing values.
     station
         Which station to read, where the file holds several.
+    days
+        Only so many of its first days, if not all.
 
     Returns
     -------
@@ -137,7 +176,8 @@ def load_weather(path: str | os.PathLike[str], *, station: str | None = None) ->
         series.description,
         series.notes,
     )
-    return WeatherData(series.dates, series.temperature, series.precipitation, reading.station, source)
+    whole = WeatherData(series.dates, series.temperature, series.precipitation, reading.station, source)
+    return whole if days is None else whole.head(days)
 
 
 def _frozen(array: NDArray[_Scalar], dtype: str, name: str, place: Place) -> NDArray[_Scalar]:

@@ -2,25 +2,31 @@
 
 Rank-normalised split R-hat and bulk and tail ESS: Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021),
 doi:10.1214/20-BA1221. Nested R-hat: Margossian, Hoffman, Sountsov, Riou-Durand, Vehtari and Gelman (2024),
-doi:10.1214/24-BA1453. E-BFMI: Betancourt (2016), arXiv:1604.00695. All computed by ArviZ.
+doi:10.1214/24-BA1453; E-BFMI: Betancourt (2016), arXiv:1604.00695; both computed by ArviZ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import arviz_stats
 import numpy as np
 import pandas as pd
 import xarray as xr
+from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
+from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.types import Assessment, Comparison, Fit, Verdict
 from bayeskit.core.words import count, listing
-from bayeskit.diagnostics.labels import frame, real_valued
-from bayeskit.diagnostics.moments import finite, moments, not_numbers, span
+from bayeskit.diagnostics.blocks import over_cells
+from bayeskit.diagnostics.chains import MIN_DRAWS, in_order, mixing
+from bayeskit.diagnostics.moments import CHECKS, finite, moments
+
+Floats = NDArray[np.float64]
 
 R_HAT_LIMIT = 1.01
 ESS_PER_CHAIN = 100
@@ -32,13 +38,13 @@ ROUNDING = 1e-12  # of a quantity's size: what arithmetic makes of a constant
 
 _JUDGED = ["mcse_mean", "ess_bulk", "ess_tail", "r_hat"]
 _REMEDIES = {
-    "r_hat": "run longer (--warmup, --draws), or change the parametrisation",
-    "ess_bulk": "run longer (--draws)",
-    "ess_tail": "run longer (--draws)",
-    "mcse": "run longer (--draws)",
-    "divergences": "tighten the priors, or change the parametrisation: parts of the posterior were not reached",
-    "tree_depth": "change the parametrisation: trajectories were cut short, so that sampling is slow",
-    "e_bfmi": "change the parametrisation: the energy moves too slowly to reach the tails",
+    "r_hat": mark("run longer (--warmup, --draws), or change the parametrisation"),
+    "ess_bulk": mark("run longer (--draws)"),
+    "ess_tail": mark("run longer (--draws)"),
+    "mcse": mark("run longer (--draws)"),
+    "divergences": mark("tighten the priors, or change the parametrisation: parts of the posterior were not reached"),
+    "tree_depth": mark("change the parametrisation: trajectories were cut short, so that sampling is slow"),
+    "e_bfmi": mark("change the parametrisation: the energy moves too slowly to reach the tails"),
 }
 
 
@@ -66,25 +72,27 @@ def assess_convergence(fit: Fit) -> Assessment:
     tree = fit.posterior
     statistics = tree["sample_stats"]
     superchains = statistics.attrs.get("superchains")
-    posterior = real_valued(tree["posterior"].to_dataset())
-    summary = summarise(posterior, superchains)
+    found = over_cells(tree["posterior"].to_dataset(), partial(_statistics, superchains=superchains))
+    summary = found.drop(columns=CHECKS)
+    chains, draws = (tree["posterior"].sizes.get(dim, 0) for dim in ("chain", "draw"))
+    if summary.empty or draws < MIN_DRAWS:
+        return Assessment(_too_little(draws), summary, {"chains": chains, "draws": draws})
     parameters = {prior.name for prior in fit.provenance.card.priors}
-    constant = _constant(posterior, summary["mean"], statistics.to_dataset()) & ~_variables(summary).isin(parameters)
-    broken = _broken(posterior)
+    constant = _constant(found, statistics.to_dataset()) & ~_variables(summary).isin(parameters)
+    broken = found["broken"].to_numpy(dtype=bool)
     summary.loc[constant | broken, _JUDGED] = np.nan
-    chains = tree["posterior"].sizes["chain"]
-    remedies = {**_REMEDIES, **fit.provenance.card.remedies}
+    remedies = {**{name: say(text) for name, text in _REMEDIES.items()}, **fit.provenance.card.remedies}
     judged = summary[~(constant | broken)]
-    never = summary["mean"].isna().to_numpy() & constant
+    never = found["unset"].to_numpy(dtype=bool) & constant
     verdicts = _summary_verdicts(
         summary if judged.empty else judged, chains, int((constant & ~never).sum()), int(never.sum())
     )
-    verdicts += [finite(posterior)] if broken.any() else []
+    verdicts += [finite(found)] if broken.any() else []
     verdicts += _sampler_verdicts(statistics.to_dataset(), statistics.attrs)
     verdicts = [_with_remedy(verdict, remedies) for verdict in verdicts]
     metrics = {
         "chains": chains,
-        "draws": tree["posterior"].sizes["draw"],
+        "draws": draws,
         "min_ess_bulk": float(summary["ess_bulk"].min()),
         "min_ess_tail": float(summary["ess_tail"].min()),
         "max_r_hat": float(summary["r_hat"].max()),
@@ -102,33 +110,40 @@ def summarise(posterior: xr.Dataset, superchains: list[int] | None = None) -> pd
     superchains
         For more than 16 chains, each chain's starting point: R-hat is the nested one then.
     """
-    columns = moments(posterior)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a parameter that never moves: NaN, judged below
-        columns["mcse_mean"] = arviz_stats.mcse(posterior, method="mean")
-        columns["ess_bulk"] = arviz_stats.ess(posterior, method="bulk")
-        columns["ess_tail"] = arviz_stats.ess(posterior, method="tail")
-        columns["r_hat"] = (
-            arviz_stats.rhat_nested(posterior, superchain_ids=list(superchains))
-            if superchains is not None
-            else arviz_stats.rhat(posterior)
-        )
-    return frame(columns)
+    return over_cells(posterior, partial(_statistics, superchains=superchains)).drop(columns=CHECKS)
 
 
-def _constant(posterior: xr.Dataset, mean: pd.Series[float], statistics: xr.Dataset) -> NDArray[np.bool_]:
-    """Return which rows of the summary may stand still: none, where nothing moves."""
-    spans = frame({"span": span(posterior)})["span"]
-    still = (spans.isna() | (spans <= ROUNDING * mean.abs())).to_numpy()
+def _statistics(values: Floats, superchains: Sequence[int] | None) -> dict[str, NDArray[Any]]:
+    """Return the columns of the summary, and ``CHECKS``, of a block of ``n_cells x n_chains x n_draws``."""
+    ordered = in_order(values)
+    columns, mixed = moments(values, ordered), mixing(values, ordered)
+    columns["mcse_mean"] = columns["sd"] / np.sqrt(mixed.pop("ess_mean"))
+    columns |= mixed
+    if superchains is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):  # what never moves
+            columns["r_hat"] = array_stats.rhat_nested(values, superchain_ids=list(superchains))
+    return columns
+
+
+def _too_little(draws: int) -> tuple[Verdict, ...]:
+    """Return the verdicts where there is nothing to judge."""
+    why = say("there are no draws") if draws == 0 else say("there is no quantity to judge")
+    if 0 < draws < MIN_DRAWS:
+        why = say("chains of {draws} are too short; at least {needed} draws are needed", draws=draws, needed=MIN_DRAWS)
+    limits = {"r_hat": R_HAT_LIMIT, "ess_bulk": ESS_MANY_CHAINS, "ess_tail": ESS_MANY_CHAINS, "mcse": MCSE_LIMIT}
+    return tuple(
+        Verdict(name, None, limit, ">=" if name.startswith("ess") else "<=", None, why)
+        for name, limit in limits.items()
+    )
+
+
+def _constant(found: pd.DataFrame, statistics: xr.Dataset) -> NDArray[np.bool_]:
+    """Return which quantities may stand still: none, where nothing moves."""
+    still = (found["span"].isna() | (found["span"] <= ROUNDING * found["mean"].abs())).to_numpy()
     moves = [statistics[name].to_numpy() for name in ("lp", "energy") if name in statistics]
     if still.all() or any(np.ptp(values) == 0 for values in moves):
         return np.zeros_like(still)
     return still
-
-
-def _broken(posterior: xr.Dataset) -> NDArray[np.bool_]:
-    """Return which rows of the summary hold a number in some draws only; that is no question of convergence."""
-    found: NDArray[np.bool_] = frame({"broken": not_numbers(posterior)})["broken"].to_numpy().astype(bool)
-    return found
 
 
 def _variables(summary: pd.DataFrame) -> pd.Index[str]:
@@ -147,49 +162,46 @@ def _summary_verdicts(summary: pd.DataFrame, chains: int, constant: int, never: 
     left = [count(constant, "constant one", "constant ones")] if constant else []
     left += [count(never, "that never holds a number", "that never hold a number")] if never else []
     if left:
-        verdicts[0] = replace(verdicts[0], detail=f"{verdicts[0].detail}; {listing(left)} left out")
+        told = say("{detail}; {quantities} left out", detail=verdicts[0].detail, quantities=listing(left))
+        verdicts[0] = replace(verdicts[0], detail=told)
     return verdicts
 
 
 def _unchecked_r_hat() -> Verdict:
-    return Verdict("r_hat", None, R_HAT_LIMIT, "<=", None, "one chain cannot disagree with itself; run at least two")
+    why = say("one chain cannot disagree with itself; run at least two")
+    return Verdict("r_hat", None, R_HAT_LIMIT, "<=", None, why)
 
 
 def _worst(name: str, values: pd.Series[float], limit: float, comparison: Comparison) -> Verdict:
     """Judge the worst of all parameters. A parameter that never moved has no number and fails."""
     stuck = values.index[values.isna()]
     if len(stuck):
-        detail = f"{stuck[0]} and {len(stuck) - 1} more" if len(stuck) > 1 else str(stuck[0])
-        return Verdict(
-            name, None, limit, comparison, False, f"cannot be computed for {detail}: it never moves, or holds no number"
+        rest = [say("{n} more", n=len(stuck) - 1)] if len(stuck) > 1 else []
+        detail = say(
+            "cannot be computed for {quantities}: it never moves, or holds no number",
+            quantities=listing([str(stuck[0]), *rest]),
         )
+        return Verdict(name, None, limit, comparison, False, detail)
     where = int(values.argmax() if comparison == "<=" else values.argmin())
     value = float(values.iloc[where])
     passed = value <= limit if comparison == "<=" else value >= limit
-    return Verdict(
-        name, value, limit, comparison, passed, f"worst: {values.index[where]}, of {len(values):,} quantities"
-    )
+    worst = say("worst: {quantity}, of {n} quantities", quantity=str(values.index[where]), n=f"{len(values):,}")
+    return Verdict(name, value, limit, comparison, passed, worst)
 
 
 def _sampler_verdicts(statistics: xr.Dataset, limits: Mapping[Any, Any]) -> list[Verdict]:
     verdicts = []
     if "diverging" in statistics:
         count = int(statistics["diverging"].sum())
-        of = f"of {statistics['diverging'].size:,} draws"
+        size = int(statistics["diverging"].size)
+        of = say_count(size, "of {n} draw", "of {n} draws")
         verdicts.append(Verdict("divergences", count, 0, "<=", count == 0, of))
     if "tree_depth" in statistics and "max_treedepth" in limits:
         depth = int(limits["max_treedepth"])
         count = int((statistics["tree_depth"] >= depth).sum())
-        verdicts.append(
-            Verdict(
-                "tree_depth",
-                count,
-                0,
-                "<=",
-                count == 0,
-                f"draws at the limit of {depth}, of {statistics['tree_depth'].size:,}",
-            )
-        )
+        size = int(statistics["tree_depth"].size)
+        told = say("draws at the limit of {depth}, of {n}", depth=depth, n=f"{size:,}")
+        verdicts.append(Verdict("tree_depth", count, 0, "<=", count == 0, told))
     if "energy" in statistics:
         # Each chain for itself: one stuck chain must not hide behind the others' mean.
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -197,7 +209,8 @@ def _sampler_verdicts(statistics: xr.Dataset, limits: Mapping[Any, Any]) -> list
         value = float(e_bfmi.min())  # NaN where the energy never moves
         number = None if np.isnan(value) else value
         passed = bool(value >= E_BFMI_LIMIT)
-        verdicts.append(Verdict("e_bfmi", number, E_BFMI_LIMIT, ">=", passed, f"worst of {e_bfmi.size} chains"))
+        told = say_count(int(e_bfmi.size), "worst of {n} chain", "worst of {n} chains")
+        verdicts.append(Verdict("e_bfmi", number, E_BFMI_LIMIT, ">=", passed, told))
     return verdicts
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.types import Assessment, Fit, Verdict
+from bayeskit.diagnostics.blocks import over_cells
 from bayeskit.diagnostics.convergence import MCSE_LIMIT
-from bayeskit.diagnostics.labels import frame, real_valued
-from bayeskit.diagnostics.moments import finite, moments
+from bayeskit.diagnostics.moments import CHECKS, described, finite
 
-_REMEDY = "draw more (--draws)"
+_REMEDY = mark("draw more (--draws)")
 
 
 def assess_independent(fit: Fit) -> Assessment:
@@ -30,16 +31,18 @@ def assess_independent(fit: Fit) -> Assessment:
     Assessment
         Whether the simulation error is small beside the standard deviation, and whether all draws hold numbers.
     """
-    posterior = real_valued(fit.posterior["posterior"].to_dataset())
-    n_draws = posterior.sizes["chain"] * posterior.sizes["draw"]
-    columns = moments(posterior)
-    columns["mcse_mean"] = columns["sd"] / math.sqrt(n_draws)
+    posterior = fit.posterior["posterior"].to_dataset()
+    n_draws = posterior.sizes.get("chain", 0) * posterior.sizes.get("draw", 0)
+    found = over_cells(posterior, described)
+    if n_draws == 0:
+        nothing = Verdict("simulation_error", None, MCSE_LIMIT, "<=", None, say("there are no draws"))
+        return Assessment((nothing,), found.drop(columns=CHECKS), {"draws": 0})
     share = 1 / math.sqrt(n_draws)
-    verdict = Verdict(
-        "simulation_error", share, MCSE_LIMIT, "<=", share <= MCSE_LIMIT, f"of {n_draws:,} independent draws"
-    )
+    summary = found.drop(columns=CHECKS).assign(mcse_mean=found["sd"] * share)
+    told = say_count(n_draws, "of {n} independent draw", "of {n} independent draws")
+    verdict = Verdict("simulation_error", share, MCSE_LIMIT, "<=", share <= MCSE_LIMIT, told)
     if not verdict.passed:
         verdict = replace(
-            verdict, remedy={"simulation_error": _REMEDY, **fit.provenance.card.remedies}["simulation_error"]
+            verdict, remedy={"simulation_error": say(_REMEDY), **fit.provenance.card.remedies}["simulation_error"]
         )
-    return Assessment((verdict, finite(posterior)), frame(columns), {"draws": n_draws})
+    return Assessment((verdict, finite(found)), summary, {"draws": n_draws})

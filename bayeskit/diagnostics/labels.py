@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -39,6 +37,15 @@ def cell_labels(array: xr.DataArray) -> list[str]:
     return [f"{array.name}[{','.join(place)}]" for place in product(*(_along(array, dim) for dim in dims))]
 
 
+def draws_at(array: xr.DataArray, place: int) -> NDArray[np.float64]:
+    """Return one scalar of a variable as ``n_chains x n_draws``; of one that lies on disk, nothing else is read."""
+    dims = cell_dims(array)
+    places = np.unravel_index(place, [array.sizes[dim] for dim in dims]) if dims else ()
+    chosen = array.isel(dict(zip(dims, places, strict=True)))
+    values: NDArray[np.float64] = chosen.transpose(*SAMPLE_DIMS).to_numpy().astype(float, copy=False)
+    return values
+
+
 def cell_draws(array: xr.DataArray) -> NDArray[Any]:
     """Return a variable as ``n_chains x n_draws x n_cells``, in the order of ``cell_labels``."""
     values: NDArray[Any] = array.transpose(*SAMPLE_DIMS, *cell_dims(array)).to_numpy()
@@ -46,7 +53,10 @@ def cell_draws(array: xr.DataArray) -> NDArray[Any]:
 
 
 def real_valued(posterior: xr.Dataset) -> xr.Dataset:
-    """Return the variables that hold numbers: complex ones in two parts, empty ones left out."""
+    """Return the variables that hold numbers: complex ones in two parts, empty ones left out.
+
+    Nothing is read from disk for this, but for complex ones.
+    """
     parts: dict[str, xr.DataArray] = {}
     for name, array in posterior.data_vars.items():
         if array.size == 0 or array.dtype.kind not in "biufc":
@@ -54,19 +64,8 @@ def real_valued(posterior: xr.Dataset) -> xr.Dataset:
         if array.dtype.kind == "c":
             parts |= {f"{name}.real": array.real, f"{name}.imag": array.imag}
         else:
-            parts[str(name)] = array.astype(float, copy=False)
+            parts[str(name)] = array
     return xr.Dataset(parts)
-
-
-def frame(columns: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """Return statistics of scalars, one dataset a column, as a table with one row a scalar."""
-    made = {}
-    for heading, dataset in columns.items():
-        cells = [array.transpose(*cell_dims(array)).to_numpy().ravel() for array in dataset.data_vars.values()]
-        made[heading] = np.concatenate(cells).astype(float) if cells else np.zeros(0)
-    first = next(iter(columns.values()))
-    labels = [label for array in first.data_vars.values() for label in cell_labels(array)]
-    return pd.DataFrame(made, index=pd.Index(labels, dtype=object))
 
 
 def _along(array: xr.DataArray, dim: str) -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayeskit.core.language import mark, say
 from bayeskit.core.types import Assessment, Fit, Verdict
-from bayeskit.diagnostics.labels import frame, real_valued
-from bayeskit.diagnostics.moments import finite
+from bayeskit.diagnostics.blocks import over_cells
+from bayeskit.diagnostics.moments import described, finite
 
-_REMEDY = "start elsewhere (--seed), or sample instead (--method sample): a density may have no peak, or one at an edge"
+_REMEDY = mark(
+    "start elsewhere (--seed), or sample instead (--method sample): a density may have no peak, or one at an edge"
+)
 
 
 def assess_point(fit: Fit) -> Assessment:
@@ -26,15 +29,17 @@ def assess_point(fit: Fit) -> Assessment:
         Whether the optimiser converged (1) or not (0), and whether all it found are numbers. ``summary`` has the
         column ``estimate`` alone.
     """
-    posterior = real_valued(fit.posterior["posterior"].to_dataset())
+    found = over_cells(
+        fit.posterior["posterior"].to_dataset().isel(chain=slice(1), draw=slice(1), missing_dims="ignore"), described
+    )
     said = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
-    summary = frame({"estimate": posterior.isel(chain=0, draw=0, drop=True)})
+    summary = found[["mean"]].rename(columns={"mean": "estimate"})
     message = str(said.get("message") or "").strip()
-    remedy = {"converged": _REMEDY, **fit.provenance.card.remedies}["converged"]
+    remedy = {"converged": say(_REMEDY), **fit.provenance.card.remedies}["converged"]
     if said.get("converged") is None:
-        verdict = Verdict("converged", None, 1, ">=", None, message or "the optimiser does not say", remedy)
+        verdict = Verdict("converged", None, 1, ">=", None, message or say("the optimiser does not say"), remedy)
     else:
         arrived = bool(said["converged"])
         verdict = Verdict("converged", int(arrived), 1, ">=", arrived, message, "" if arrived else remedy)
     metrics = {"quantities": float(len(summary)), "finite": float(np.isfinite(summary["estimate"]).sum())}
-    return Assessment((verdict, finite(posterior)), summary, metrics)
+    return Assessment((verdict, finite(found)), summary, metrics)

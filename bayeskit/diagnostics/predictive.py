@@ -12,7 +12,7 @@ import numpy as np
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
-from bayeskit.diagnostics.variational import k_hat_limit
+from bayeskit.diagnostics.weights import k_hat_limit
 
 Floats = NDArray[np.float64]
 

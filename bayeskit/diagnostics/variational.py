@@ -2,8 +2,7 @@
 
 The draws of an approximation q come with the log densities of the posterior p and of q, each up to a constant. Where
 p/q has a heavy tail, q misses some of p: k-hat estimates that tail's shape. Yao, Vehtari, Simpson and Gelman (2018),
-Yes, but did it work? Evaluating variational inference, arXiv:1802.02538. Pareto smoothing, and the limit on k-hat:
-Vehtari, Simpson, Gelman, Yao and Gabry (2024), https://jmlr.org/papers/v25/19-556.html. Computed by ArviZ.
+Yes, but did it work? Evaluating variational inference, arXiv:1802.02538.
 
 Ratios are known only where q has draws: a mode that all of them miss leaves no trace in k-hat.
 """
@@ -12,54 +11,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from hashlib import blake2b
 
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
-from numpy.typing import NDArray
 
+from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.types import Assessment, Fit, Verdict
-from bayeskit.diagnostics.labels import SAMPLE_DIMS, frame, real_valued
-from bayeskit.diagnostics.moments import finite, moments
+from bayeskit.diagnostics.blocks import cell_blocks, over_cells
+from bayeskit.diagnostics.labels import real_valued
+from bayeskit.diagnostics.moments import CHECKS, described, finite
+from bayeskit.diagnostics.weights import EQUAL, K_HAT_LIMIT, Importance, importance_weights, k_hat_limit, tail_detail
 
-Floats = NDArray[np.float64]
-
-K_HAT_LIMIT = 0.7
 ESS_LIMIT = 100
-MIN_DRAWS = 100  # of fewer, the tail is too short to fit
-EQUAL = 1e-4  # log ratios closer than that: all weights are equal
 RESAMPLED = 0.95  # a share of distinct ratios below that means draws that repeat
 
 _REMEDIES = {
-    "pareto_k": "sample instead (--method sample)",
-    "importance_ess": "draw more (--draws), or sample instead (--method sample)",
-    "converged": "sample instead (--method sample), or give the optimiser more steps (--iterations)",
+    "pareto_k": mark("sample instead (--method sample)"),
+    "importance_ess": mark("draw more (--draws), or sample instead (--method sample)"),
+    "converged": mark("sample instead (--method sample), or give the optimiser more steps (--iterations)"),
 }
-
-
-@dataclass(frozen=True)
-class Importance:
-    """Importance weights of an approximation's draws, Pareto-smoothed.
-
-    Parameters
-    ----------
-    log_ratios
-        log p minus log q of each draw, up to a constant; minus infinity where p is 0.
-    weights
-        Smoothed, with sum 1, in the same order.
-    k_hat
-        Shape of the ratios' tail; infinite where one draw outweighs all others.
-    """
-
-    log_ratios: Floats
-    weights: Floats
-    k_hat: float
-
-    @property
-    def effective_sample_size(self) -> float:
-        """Kish's: one over the sum of the squared weights."""
-        return float(1 / np.sum(np.square(self.weights)))
 
 
 def assess_variational(fit: Fit) -> Assessment:
@@ -77,19 +49,19 @@ def assess_variational(fit: Fit) -> Assessment:
         no R-hat and no effective sample sizes, which mean nothing here; it has MCSE only where no draw repeats
         another (Pathfinder resamples its draws).
     """
-    posterior = real_valued(fit.posterior["posterior"].to_dataset())
-    columns = moments(posterior)
+    posterior = fit.posterior["posterior"].to_dataset()
+    checked = over_cells(posterior, described)
+    summary = checked.drop(columns=CHECKS)
     n_draws, distinct = _count(posterior)
-    if distinct == n_draws:
-        columns["mcse_mean"] = columns["sd"] / math.sqrt(n_draws)
+    if distinct == n_draws > 0:
+        summary["mcse_mean"] = summary["sd"] / math.sqrt(n_draws)
     metrics: dict[str, float] = {"draws": n_draws, "distinct_draws": distinct}
     found = importance(fit)
     if isinstance(found, Importance):
         metrics |= {"pareto_k": found.k_hat, "importance_ess": found.effective_sample_size}
-    remedies = {**_REMEDIES, **fit.provenance.card.remedies}
-    repeats = f"; the result repeats draws by weight, {distinct:,} of {n_draws:,} differ" if distinct < n_draws else ""
-    verdicts = [*_with_optimiser(_verdicts(found, repeats), fit), finite(posterior)]
-    return Assessment(tuple(_with_remedy(verdict, remedies) for verdict in verdicts), frame(columns), metrics)
+    remedies = {**{name: say(text) for name, text in _REMEDIES.items()}, **fit.provenance.card.remedies}
+    verdicts = [*_with_optimiser(_verdicts(found, n_draws, distinct), fit), finite(checked)]
+    return Assessment(tuple(_with_remedy(verdict, remedies) for verdict in verdicts), summary, metrics)
 
 
 def importance(fit: Fit) -> Importance | str:
@@ -98,68 +70,30 @@ def importance(fit: Fit) -> Importance | str:
         fit.posterior["sample_stats"].to_dataset() if "sample_stats" in fit.posterior.children else xr.Dataset()
     )
     if not {"log_p", "log_q"} <= set(statistics.data_vars):
-        return "the engine gives no densities of its draws"
+        return say("the engine gives no densities of its draws")
     ratios = (statistics["log_p"] - statistics["log_q"]).to_numpy().astype(float).ravel()
-    return importance_weights(ratios)
+    found = importance_weights(ratios)
+    spread = isinstance(found, Importance) and np.isfinite(ratios).all() and np.ptp(ratios) >= EQUAL
+    if spread and np.unique(ratios).size < RESAMPLED * ratios.size:
+        return say("the draws were resampled, so that their weights are used up")
+    return found
 
 
-def importance_weights(log_ratios: Floats) -> Importance | str:
-    """Return Pareto-smoothed importance weights, or in words why they cannot be had.
-
-    Parameters
-    ----------
-    log_ratios
-        log p minus log q of independent draws from q.
-    """
-    size = log_ratios.size
-    wrong = int(np.sum(np.isnan(log_ratios) | (log_ratios == np.inf)))
-    if wrong:
-        return f"the density holds no number in {wrong:,} of {size:,} draws"
-    if size < MIN_DRAWS:
-        return f"{size:,} draws are too few; at least {MIN_DRAWS} are needed"
-    inside = np.isfinite(log_ratios)
-    if not inside.any():
-        return "the posterior's density is 0 in every draw"
-    if np.ptp(log_ratios[inside]) < EQUAL and inside.all():
-        return Importance(log_ratios, np.full(size, 1 / size), 0.0)
-    if np.unique(log_ratios).size < RESAMPLED * size and inside.all():
-        return "the draws were resampled, so that their weights are used up"
-    # Weights of 0 must stay below all others, and finite for ArviZ.
-    floor = np.where(inside, log_ratios, log_ratios[inside].min() - 50.0)
-    with np.errstate(all="ignore"):  # weights so far apart that the tail underflows
-        try:
-            log_weights, shape = array_stats.psislw(-floor)
-            k_hat = float(shape)
-        except ValueError:  # all of the tail is the same
-            log_weights, k_hat = floor, math.nan
-    if not math.isfinite(k_hat) or not np.isfinite(log_weights).all():
-        log_weights, k_hat = floor, math.inf
-    weights = np.exp(log_weights - log_weights.max())
-    return Importance(log_ratios, weights / weights.sum(), k_hat)
-
-
-def k_hat_limit(n_draws: int) -> float:
-    """Return the largest k-hat at which so many draws give sound estimates: 0.7 of 2000 or more, less of fewer."""
-    return min(round(1 - 1 / math.log10(n_draws), 2), K_HAT_LIMIT)
-
-
-def _verdicts(found: Importance | str, repeats: str) -> list[Verdict]:
+def _verdicts(found: Importance | str, n_draws: int, distinct: int) -> list[Verdict]:
     if isinstance(found, str):
         return [
             Verdict("pareto_k", None, K_HAT_LIMIT, "<=", None, found),
             Verdict("importance_ess", None, ESS_LIMIT, ">=", None, found),
         ]
-    size, limit = found.log_ratios.size, k_hat_limit(found.log_ratios.size)
-    largest = f"the largest of {size:,} weights has {100 * found.weights.max():.2g} % of their sum"
-    infinite = math.isinf(found.k_hat)
+    size = found.log_ratios.size
     return [
         Verdict(
             "pareto_k",
-            None if infinite else found.k_hat,
-            limit,
+            None if math.isinf(found.k_hat) else found.k_hat,
+            k_hat_limit(size),
             "<=",
-            found.k_hat <= limit,
-            "cannot be computed: one draw outweighs all others" if infinite else largest,
+            found.reliable,
+            tail_detail(found),
         ),
         Verdict(
             "importance_ess",
@@ -167,7 +101,15 @@ def _verdicts(found: Importance | str, repeats: str) -> list[Verdict]:
             ESS_LIMIT,
             ">=",
             found.effective_sample_size >= ESS_LIMIT,
-            f"of {size:,} draws{repeats}",
+            say_count(size, "of {n} draw", "of {n} draws")
+            if distinct == n_draws
+            else say_count(
+                size,
+                "of {n} draw; the result repeats draws by weight, {distinct} of {total} differ",
+                "of {n} draws; the result repeats draws by weight, {distinct} of {total} differ",
+                distinct=f"{distinct:,}",
+                total=f"{n_draws:,}",
+            ),
         ),
     ]
 
@@ -180,18 +122,23 @@ def _with_optimiser(verdicts: list[Verdict], fit: Fit) -> list[Verdict]:
     message = str(said.get("message") or "").strip()
     if verdicts[0].passed is None:
         return [Verdict("converged", 0, 1, ">=", False, message), *verdicts]
-    told = f"{verdicts[0].detail}; its optimiser did not converge{f' ({message})' if message else ''}"
+    detail = verdicts[0].detail
+    told = (
+        say("{detail}; its optimiser did not converge ({message})", detail=detail, message=message)
+        if message
+        else say("{detail}; its optimiser did not converge", detail=detail)
+    )
     return [replace(verdicts[0], detail=told), *verdicts[1:]]
 
 
 def _count(posterior: xr.Dataset) -> tuple[int, int]:
     """Return the number of draws, and how many of them differ."""
-    columns = [
-        array.transpose(*SAMPLE_DIMS, ...).to_numpy().reshape(array.sizes["chain"] * array.sizes["draw"], -1)
-        for array in posterior.data_vars.values()
-    ]
-    rows = np.ascontiguousarray(np.concatenate(columns, axis=1))
-    return rows.shape[0], len({row.tobytes() for row in rows})
+    digests = [blake2b() for _ in range(posterior.sizes.get("chain", 0) * posterior.sizes.get("draw", 0))]
+    for array in real_valued(posterior).data_vars.values():
+        for block in cell_blocks(array):
+            for digest, draw in zip(digests, np.ascontiguousarray(block.reshape(len(block), -1).T), strict=True):
+                digest.update(draw.tobytes())
+    return len(digests), len({digest.digest() for digest in digests})
 
 
 def _with_remedy(verdict: Verdict, remedies: Mapping[str, str]) -> Verdict:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.errors import DataError
+from bayeskit.core.language import say
 from bayeskit.core.types import Source
-from bayeskit.core.words import count
+from bayeskit.core.words import commas, count, listing
 
 _NOT_FINITE = {"NaN", "Inf", "+Inf", "-Inf", "Infinity", "+Infinity", "-Infinity"}
 _WRITERS = "write it with cmdstanpy.write_stan_json, or cmdstanr's write_stan_json"
@@ -151,12 +152,15 @@ def _listing(values: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -
         single = not shape and not isinstance(value, dict)
         parts.append(f"{name} = {value}" if single else name + (f"[{','.join(map(str, shape))}]" if shape else ""))
     more = len(shapes) - len(parts)
-    return ", ".join(parts) + (f" and {count(more, 'more variable')}" if more else "") or "no variables"
+    if not parts:
+        return say("no variables")
+    told = commas(parts)
+    return listing([told, count(more, "more variable")]) if more else told
 
 
 def _described(value: Any, shape: tuple[int, ...]) -> str:
     if isinstance(value, dict):
-        return f"tuple of {len(value)}"
+        return say("tuple of {n}", n=len(value))
     if not shape:
         return f"{value}"
     first: Any = value
@@ -164,6 +168,6 @@ def _described(value: Any, shape: tuple[int, ...]) -> str:
         first = first[0]
     size = " x ".join(f"{length:,}" for length in shape)
     if isinstance(first, dict):
-        return f"{size} tuples"
+        return say("{size} tuples", size=size)
     whole = len(shape) <= _MOST_DIMENSIONS and np.asarray(value).dtype.kind == "i"
-    return f"{size} {'integers' if whole else 'numbers'}"
+    return say("{size} integers", size=size) if whole else say("{size} numbers", size=size)

@@ -1,13 +1,13 @@
 """Any Stan program with its data, from two files.
 
 The program says everything: its variables keep their names, and which of them are log likelihoods and replications of
-the data follows from Stan's conventions (``log_lik``, ``y_rep``).
+the data follows from Stan's conventions (``log_lik``, ``lprior``, ``y_rep``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,24 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError, ProgramError
-from bayeskit.core.types import Draws, ModelCard, Quantity, Source
-from bayeskit.core.words import listing
-from bayeskit.models._json import numeric, read_json
-
-LOG_LIKELIHOOD = "log_lik"
-REPLICATED = ("_rep", "_pred", "_sim", "_tilde")
-"""Endings of replications of the data, the likeliest first."""
-
-_TAKEN = ("chain", "draw", "quantile")  # names of dimensions; xarray would drop a variable without a word
+from bayeskit.core.language import mark, say
+from bayeskit.core.types import Draws, ModelCard, Source
+from bayeskit.models._json import read_json
+from bayeskit.models._program_card import card, comments
+from bayeskit.models._program_groups import LOG_LIKELIHOOD, into_groups
 
 _INCLUDE = re.compile(r"^([ \t]*)#include[ \t]+(?:\"([^\"\n]+)\"|<([^>\n]+)>|(\S+))[ \t]*$", re.MULTILINE)
-_TYPE = re.compile(
-    r"int|real|array|tuple|complex\w*|(row_)?vector|matrix|simplex|unit_vector|(positive_)?ordered|cholesky_factor\w*|"
-    r"(cov|corr)_matrix|sum_to_zero\w*|\w+_stochastic_matrix"
-)
-_ASIDE = re.compile(r"<[^<>]*>|\[[^\[\]]*\]|\([^()]*\)")
-_AHEAD = ("_new", "_test", "_future")  # data for forecasts, which then are what y_pred holds
-_NO_DATA = Source(path="", sha256="", description="A program without data")
+_NO_DATA = Source(path="", sha256="", description=mark("A program without data"))
 
 
 @dataclass(frozen=True)
@@ -120,35 +110,36 @@ class StanProgram:
     def groups(self, values: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, NDArray[Any]]]:
         """Sort draws (``n_chains x n_draws x ...``) and data into ArviZ's groups, by Stan's conventions.
 
-        ``log_lik`` is the pointwise log likelihood. ``y_rep`` (or ``y_pred``, ``y_sim``, ``y_tilde``) is a replication
-        of ``y`` where the data have a ``y`` of its size, and nothing else with that ending: with ``x_tilde`` or
-        ``N_tilde`` among the data, ``y_tilde`` is a forecast for these. All else is ``posterior``.
+        ``log_lik`` is the pointwise log likelihood, ``lprior`` the log prior density, whole or in parts. ``y_rep`` (or
+        ``y_pred``, ``y_sim``, ``y_tilde``) is a replication of ``y`` where the data have a ``y`` of its size, and
+        nothing else with that ending: with ``x_tilde`` or ``N_tilde`` among the data, ``y_tilde`` is a forecast for
+        these. All else is ``posterior``.
         """
-        data = numeric(self.data)
-        replicated = _replications(data, {name: value.shape[2:] for name, value in values.items()}, self.data)
-        pointwise = values.get(LOG_LIKELIHOOD)
-        posterior = {n: v for n, v in values.items() if n != LOG_LIKELIHOOD and n not in replicated.values()}
-        if not posterior:  # nothing else to look at
-            posterior, replicated, pointwise = dict(values), {}, None
-        grouped = {
-            "posterior": posterior,
-            "posterior_predictive": {name: values[copy] for name, copy in replicated.items()},
-            "observed_data": {name: data[name] for name in replicated},
-            # Of what the program does not declare, a name that is none, or one of its quantities, has no place there.
-            "constant_data": {
-                name: value
-                for name, value in data.items()
-                if name not in replicated and name not in values and re.fullmatch(r"[^\W\d_]\w*", name)
-            },
-        }
-        if pointwise is not None:
-            of = [name for name in replicated if data[name].shape == pointwise.shape[2:]]
-            grouped["log_likelihood"] = {of[0] if len(of) == 1 else LOG_LIKELIHOOD: pointwise}
-        return {
-            group: {_free(name, variables): value for name, value in variables.items()}
-            for group, variables in grouped.items()
-            if variables
-        }
+        return into_groups(self.data, values)
+
+    def simulated(self, drawn: Mapping[str, NDArray[Any]]) -> tuple[Mapping[str, NDArray[Any]], StanProgram]:
+        """Return the truth and the program with simulated data, from one draw of a program that simulates both.
+
+        What the draw holds under names of the data takes their places; Stan leaves alone what is not declared.
+        """
+        return drawn, replace(self, data={**self.data, **drawn})
+
+    def test_quantities(self, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return what calibration ranks, ``n_draws`` values by label, of draws given as ``n_draws x ...`` by name.
+
+        Every real cell, its indices counted from 1, and the sum of ``log_lik``.
+        """
+        found: dict[str, NDArray[Any]] = {}
+        for name, value in values.items():
+            if value.dtype.kind not in "biuf" or not value.size:
+                continue
+            if name == LOG_LIKELIHOOD:
+                found[name] = value.reshape(value.shape[0], -1).sum(axis=1, dtype=float)
+                continue
+            for place in np.ndindex(value.shape[1:]):
+                label = f"{name}[{','.join(str(index + 1) for index in place)}]" if place else name
+                found[label] = value[(slice(None), *place)].astype(float)
+        return found
 
     def card(self, draws: Draws | None = None) -> ModelCard:
         """Return the program's description for the report: what a comment behind a declaration says, it says too.
@@ -158,55 +149,7 @@ class StanProgram:
         draws
             What came of it; only they tell how large the program's variables are, and what was made of them.
         """
-        names = list(draws.values) if draws else []
-        meanings = _comments(self.text)
-        found = {name: meanings[base] for name in names if (base := name.partition(".")[0]) in meanings}
-        return ModelCard(
-            name=self.name,
-            title=self.name,
-            summary=f"The Stan program {Path(self.path).name}.",
-            formulas=(),
-            program=self.text,
-            language="stan",
-            quantities=tuple(Quantity(name, meaning=meaning) for name, meaning in found.items()),
-            priors=(),
-            notes=self._notes(draws) if draws else (),
-        )
-
-    def _notes(self, draws: Draws) -> tuple[str, ...]:
-        notes = []
-        grouped = self.groups(draws.values)
-        for name, replication in grouped.get("posterior_predictive", {}).items():
-            copy = next(other for other, value in draws.values.items() if value is replication)
-            notes.append(f"{copy} is taken for replications of {name}.")
-        for value in grouped.get("log_likelihood", {}).values():
-            copy = next(other for other, found in draws.values.items() if found is value)
-            notes.append(f"{copy} is taken for the log likelihood of each observation.")
-        notes += [
-            f"{name} stands as {_free(name, draws.values)}: the word is taken for a dimension."
-            for name in _TAKEN
-            if name in draws.values
-        ]
-        present = {name.partition(".")[0] for name in draws.values}
-        if empty := [name for name in draws.declared if name not in present]:
-            have = "has" if len(empty) == 1 else "have"
-            notes.append(f"{listing(empty)} {have} no elements with these data, and nothing to show.")
-        if any(name.endswith((".real", ".imag")) or re.search(r"\.\d+$", name) for name in draws.values):
-            notes.append(
-                "A tuple t stands as its members t.1, t.2 and so on, a complex number z as z.real and z.imag; in an "
-                "array of tuples Stan's ts[2].1[3] stands as ts.1[2,3]."
-            )
-        if draws.kind == "mcmc" and isinstance(self.init, Mapping):
-            notes.append(
-                "All chains start from the values given with --init, as far as these go, so that R-hat sees less than "
-                "from scattered starts."
-            )
-        if draws.kind == "iid":
-            notes.append(
-                "There are no parameters to sample: each draw runs the generated quantities anew with fresh random "
-                "numbers, so that the draws are independent, and there is no warm-up."
-            )
-        return tuple(notes)
+        return card(self, draws)
 
 
 def stan_program(
@@ -240,8 +183,11 @@ def stan_program(
     if data is not None and not isinstance(data, str | Path):
         raise ConfigError("data must be the path of a JSON file, so that the run can be repeated; write them to one")
     values, source = ({}, _NO_DATA) if data is None else read_json(Path(data).expanduser(), str(data))
-    meanings = _comments(text)
-    described = {n: f"{what}: {meanings[n]}" if n in meanings else what for n, what in source.variables.items()}
+    meanings = comments(text)
+    described = {
+        n: say("{what}: {meaning}", what=what, meaning=meanings[n]) if n in meanings else what
+        for n, what in source.variables.items()
+    }
     return StanProgram(
         path=str(program),
         text=text,
@@ -250,48 +196,6 @@ def stan_program(
         init=_read_init(init),
         options={"init": str(init) if isinstance(init, Path) else init},
     )
-
-
-def _free(name: str, names: Container[str]) -> str:
-    """Return a name that no dimension has, and none of the others."""
-    if name not in _TAKEN:
-        return name
-    name += "_"
-    while name in names:
-        name += "_"
-    return name
-
-
-def _replications(
-    data: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]], given: Iterable[str]
-) -> dict[str, str]:
-    """Return the variables of the data that are replicated, each with its replication."""
-    forecasts = any(name.endswith(_AHEAD) for name in given)
-    endings = [
-        ending
-        for ending in REPLICATED
-        if not any(name.endswith(ending) for name in given) and (ending == REPLICATED[0] or not forecasts)
-    ]
-    found: dict[str, str] = {}
-    for ending in endings:
-        for name, value in data.items():
-            if name not in found and value.size > 1 and shapes.get(name + ending) == value.shape:
-                found[name] = name + ending
-    return found
-
-
-def _comments(text: str) -> dict[str, str]:
-    """Return what comments say on the same line behind declarations of one variable, by its name."""
-    found = {}
-    for line in re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL).splitlines():
-        code, _, comment = line.partition("//")
-        meaning = comment.strip("/ \t")
-        if not meaning or not code.rstrip().endswith(";"):
-            continue
-        *types, name = _ASIDE.sub(" ", code).partition("=")[0].rstrip(" \t;").split() or [""]
-        if types and name.isidentifier() and all(_TYPE.fullmatch(word) for word in types):
-            found[name] = meaning
-    return found
 
 
 def _is_number(text: str) -> bool:

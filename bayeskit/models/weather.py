@@ -13,19 +13,19 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.core.errors import ConfigError, DataError
-from bayeskit.core.paths import stan_program
+from bayeskit.core.errors import ConfigError
 from bayeskit.core.priors import Prior, override
-from bayeskit.core.types import ModelCard, Quantity, Series
+from bayeskit.core.types import ModelCard
 from bayeskit.datasets.weather import WeatherData
+from bayeskit.models._weather_calibration import extend, test_quantities
+from bayeskit.models._weather_card import weather_card
+from bayeskit.models._weather_data import noise_kinds, refuse_a_line
+from bayeskit.models._weather_priors import default_priors
 
 Structure = Literal["level", "trend"]
 Form = Literal["marginal", "latent"]
 Rain = Literal["ignore", "noise"]
 Floats = NDArray[np.float64]
-
-_UNIT = "°C"
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,22 @@ class WeatherModel:
         return {
             "posterior": posterior,
             "log_likelihood": {"temperature": values["log_lik"]},
+            "log_prior": self._log_prior(posterior),
             "posterior_predictive": {"temperature": values["y_rep"]},
         }
+
+    def _log_prior(self, posterior: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+        """Return the log density of each prior at the draws, truncation included.
+
+        Raised to a power, all of them together, it makes the posterior under these priors raised to that power, for
+        scales and states alike: the first day's level and slope are among the states, and the draws are of all of them
+        jointly, in either form of the model. The law by which states follow each other is no prior in this sense.
+
+        The likelihood beside it has the states integrated out, the first day's with their priors, in the latent form
+        as well. Its power makes a posterior of the scales, since their draws are the same in both forms; of states it
+        says nothing.
+        """
+        return {prior.name: prior.log_density(_at(prior.name, posterior)) for prior in self.priors}
 
     @property
     def coords(self) -> dict[str, NDArray[Any]]:
@@ -204,66 +218,35 @@ class WeatherModel:
         simulated[self.observed] = temperatures[0]
         return {name: value[0] for name, value in values.items()}, replace(self, temperature=simulated)
 
+    def continued(
+        self, values: Mapping[str, NDArray[Any]], n_days: int, rng: np.random.Generator
+    ) -> tuple[dict[str, Floats], WeatherModel]:
+        """Draw the days that follow from one posterior draw: what calibration given the data at hand starts from.
+
+        Parameters
+        ----------
+        values
+            One draw of scales and states, by the posterior's names.
+        n_days
+            How many days are added; all of them are observed.
+        rng
+            The stream of this simulation.
+
+        Returns
+        -------
+        dict, WeatherModel
+            The draw, its states lengthened; and the model of the days at hand and those that follow. Priors stay as
+            they are.
+        """
+        return extend(self, values, n_days, rng)
+
+    def test_quantities(self, values: Mapping[str, NDArray[Any]]) -> dict[str, Floats]:
+        """Return what calibration ranks, ``n_draws`` values by label, of draws given as ``n_draws x ...`` by name."""
+        return test_quantities(self, values)
+
     def card(self) -> ModelCard:
         """Return the model's description for the report."""
-        trend = self.structure == "trend"
-        noise = "s_y[weather[t]]" if self.rain_noise else "s_y"
-        law = ("mu[t] ~ normal(2 mu[t-1] - mu[t-2], s_mu)",) if trend else ("mu[t] ~ normal(mu[t-1], s_mu)",)
-        moves = "daily change of the level drifts" if trend else "level drifts from day to day"
-        by_rain = " Rainy days have an observation noise of their own." if self.rain_noise else ""
-        return ModelCard(
-            name=self.name,
-            title=f"{'Local linear trend' if trend else 'Local level'} of daily temperature",
-            summary=f"Each day's temperature is a hidden level plus noise; the {moves}.{by_rain}",
-            formulas=(*law, f"y[t] ~ normal(mu[t], {noise})"),
-            program=stan_program(self.program),
-            language="stan",
-            quantities=(
-                Quantity("s_mu", _UNIT, _MEANING_S_MU[self.structure]),
-                Quantity("s_y", _UNIT, "how far a day's temperature scatters around its level (standard deviation)"),
-                Quantity(
-                    "signal_share",
-                    "",
-                    "share of s_mu² in s_mu² + s_y²: 1 means that all is signal, 0 that all is noise",
-                ),
-            ),
-            priors=self.priors,
-            series=Series(
-                observed="temperature",
-                state="mu",
-                slope="slope" if trend else None,
-                flag="rainy" if self.data.precipitation is not None else None,
-                label="Temperature",
-                unit=_UNIT,
-            ),
-            remedies=_REMEDIES_LATENT if self.form == "latent" else {},
-            boundary=("s_mu", "s_y"),
-            notes=self._notes(),
-        )
-
-    def _notes(self) -> tuple[str, ...]:
-        notes = []
-        if self.structure == "trend":
-            notes.append(
-                "A slope that drifts freely has no season and no climate to return to: simulated from its prior alone, "
-                "or forecast months ahead, the level leaves every plausible range. Only the days themselves hold it."
-            )
-        precipitation = self.data.precipitation
-        if self.rain_noise and precipitation is not None and np.isnan(precipitation).any():
-            unknown = int(np.isnan(precipitation).sum())
-            notes.append(f"On {unknown} days the precipitation is unknown; they count as dry.")
-        return tuple(notes)
-
-
-_MEANING_S_MU = {
-    "level": "how far the level moves from one day to the next (standard deviation)",
-    "trend": "how far the level's daily change itself moves from one day to the next (standard deviation)",
-}
-_ON_S_MU = {"level": "scale of the level's daily steps", "trend": "scale of the slope's daily steps"}
-_REMEDIES_LATENT = dict.fromkeys(
-    ("r_hat", "ess_bulk", "ess_tail", "mcse", "tree_depth", "e_bfmi", "divergences"),
-    "the latent form of this model mixes badly; run it with --form marginal",
-)
+        return weather_card(self)
 
 
 def weather(
@@ -312,70 +295,19 @@ def weather(
         if value not in get_args(kind):
             raise ConfigError(f"{option} '{value}' is unknown; choose from {', '.join(get_args(kind))}")
     if model == "trend":
-        _refuse_a_line(data)
+        refuse_a_line(data)
     return WeatherModel(
         data=data,
         temperature=data.temperature,
         structure=model,
         form=form,
-        noise=_noise_kinds(data, rain, rain_threshold),
+        noise=noise_kinds(data, rain, rain_threshold),
         rain_threshold=rain_threshold,
-        priors=override(_default_priors(data, model), tuple(overrides)),
+        priors=override(default_priors(data, model), tuple(overrides)),
         options={"model": model, "form": form, "rain": rain, "rain_threshold": rain_threshold, "prior": overrides},
     )
 
 
-def _refuse_a_line(data: WeatherData) -> None:
-    """On a straight line the trend model's likelihood grows without bound as both scales go to 0."""
-    days = np.flatnonzero(data.observed)
-    temperature = data.temperature[days]
-    off = temperature - np.polynomial.Polynomial.fit(days, temperature, 1)(days)
-    if np.abs(off).max() < _ROUNDING * np.abs(temperature).max():
-        raise DataError(
-            f"{data.source.path}: the temperature lies on a straight line, which a trend fits without any noise; "
-            "take --model level, or check the column"
-        )
-
-
-def _noise_kinds(data: WeatherData, rain: Rain, threshold: float) -> NDArray[np.int64]:
-    if not 0 <= threshold < np.inf:
-        raise ConfigError(f"rain threshold must be a finite number of mm from 0 up, got {threshold:g}")
-    kinds = np.zeros(data.temperature.size, dtype=np.int64)
-    if rain == "ignore":
-        return kinds
-    if data.precipitation is None:
-        raise ConfigError(f"{data.source.path}: --rain noise needs a column 'precipitation' in mm; there is none")
-    kinds[data.precipitation > threshold] = 1
-    rainy = int(kinds[~np.isnan(data.temperature)].sum())
-    if not 0 < rainy < int((~np.isnan(data.temperature)).sum()):
-        which = "rainy" if rainy == 0 else "dry"
-        raise ConfigError(
-            f"{data.source.path}: no observed day is {which} at a threshold of {threshold:g} mm; "
-            "set --rain-threshold, or leave --rain noise out"
-        )
-    return kinds
-
-
-def _default_priors(data: WeatherData, structure: Structure) -> tuple[Prior, ...]:
-    observed = data.temperature[~np.isnan(data.temperature)]
-    steps = np.diff(data.temperature)
-    steps = steps[~np.isnan(steps)]
-    # The root mean square, not the standard deviation: a steady drift must count. Without neighbouring days that
-    # differ, the whole spread still bounds the noise.
-    root_mean_square = float(np.sqrt(np.mean(steps**2))) if steps.size else 0.0
-    step = _three_digits(root_mean_square or float(np.std(observed)))
-    spread = _three_digits(2 * float(np.std(observed)))
-    centre = _three_digits(float(np.mean(observed)))
-    scales = (
-        Prior("s_mu", "normal", (0.0, step), lower=0.0, unit=_UNIT, meaning=_ON_S_MU[structure]),
-        Prior("s_y", "normal", (0.0, step), lower=0.0, unit=_UNIT, meaning="scale of the observation noise"),
-        Prior("mu_1", "normal", (centre, spread), unit=_UNIT, meaning="level on the first day", families=("normal",)),
-    )
-    if structure == "level":
-        return scales
-    first = Prior("slope_1", "normal", (0.0, step), unit=f"{_UNIT} a day", meaning="first slope", families=("normal",))
-    return (*scales, first)
-
-
-def _three_digits(value: float) -> float:
-    return float(f"{value:.3g}")
+def _at(name: str, posterior: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """Return the draws of what a prior is on: a scale, or by the name ``mu_1`` a state's first day."""
+    return posterior[name] if name in posterior else posterior[name.removesuffix("_1")][..., 0]

@@ -18,8 +18,11 @@ Trace = dict[str, Any]
 
 
 def tree_of(columns: Mapping[str, Any], **groups: xr.Dataset) -> xr.DataTree:
-    """Build ArviZ's DataTree from scalars by label, ``n_chains x n_draws`` each."""
-    posterior = xr.Dataset({name: (("chain", "draw"), values) for name, values in columns.items()})
+    """Build ArviZ's DataTree from scalars by label, ``n_chains x n_draws`` each.
+
+    They are numbered there: a label may hold a slash, which no name in a DataTree may.
+    """
+    posterior = xr.Dataset({f"q{place}": (("chain", "draw"), values) for place, values in enumerate(columns.values())})
     sizes = posterior.sizes
     posterior = posterior.assign_coords(chain=np.arange(sizes["chain"]), draw=np.arange(sizes["draw"]))
     return xr.DataTree.from_dict({"posterior": posterior, **groups})

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.language import say
+
 INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--grid)"
 OBSERVED, FIT, RAIN, PRIOR, FAIL = "var(--observed)", "var(--fit)", "var(--rain)", "var(--prior)", "var(--fail)"
 BAND_68, BAND_95, NEUTRAL = "var(--fit-68)", "var(--fit-95)", "var(--neutral)"
@@ -69,6 +71,20 @@ class Figure:
     zooms: tuple[tuple[str, int], ...] = ()
     opens: int | None = None
 
+    @property
+    def meanings(self) -> str:
+        """JSON of what each colour stands for: what the downloaded numbers call a series that has no name."""
+        common = {
+            "observed": say("observed"),
+            "fit": say("fitted"),
+            "fit-68": say("68 % band"),
+            "fit-95": say("95 % band"),
+            "prior": say("prior"),
+            "neutral": say("band"),
+        }
+        chains = {f"chain-{i + 1}": say("chain {n}", n=i + 1) for i in range(N_CHAIN_COLOURS)}
+        return json.dumps(common | chains | dict(self.key), ensure_ascii=False)
+
 
 def chain_colour(chain: int) -> str:
     """Return the colour of a chain, counted from 0; they repeat after ``N_CHAIN_COLOURS``."""
@@ -79,9 +95,10 @@ def chain_key(n_chains: int) -> tuple[tuple[str, str], ...]:
     """Return the key that names each chain's colour."""
     if n_chains > N_CHAIN_COLOURS:
         return tuple(
-            (f"chain-{i + 1}", f"chains {i + 1}, {i + 1 + N_CHAIN_COLOURS}, …") for i in range(N_CHAIN_COLOURS)
+            (f"chain-{i + 1}", say("chains {first}, {second}, …", first=i + 1, second=i + 1 + N_CHAIN_COLOURS))
+            for i in range(N_CHAIN_COLOURS)
         )
-    return tuple((f"chain-{i + 1}", f"chain {i + 1}") for i in range(n_chains))
+    return tuple((f"chain-{i + 1}", say("chain {n}", n=i + 1)) for i in range(n_chains))
 
 
 def plot_text(text: str) -> str:

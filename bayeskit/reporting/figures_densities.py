@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.core.words import NO_BREAK, count, plus_minus
+from bayeskit.core.language import say, say_count
+from bayeskit.core.words import plus_minus
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.figures_priors import density
 from bayeskit.reporting.results import Scalar
@@ -27,12 +28,16 @@ def density_figure(found: Sequence[Scalar], what: str) -> f.Figure | None:
         return None
     return f.Figure(
         name="densities",
-        title=f"The {what} of {moving[0].label}"
+        title=say("The {what} of {quantity}", what=what, quantity=moving[0].label)
         if len(moving) == 1
-        else f"The {what} of {count(len(moving), 'quantity', 'quantities')}, one by one",
-        caption=f"How to read: the higher the curve, the more probable the value; the dark area holds 68{NO_BREAK}% of "
-        f"the probability, dark and light together 95{NO_BREAK}%. Bars stand where a quantity takes few values, or "
-        "where there are few draws.",
+        else say_count(
+            len(moving), "The {what} of {n} quantity, one by one", "The {what} of {n} quantities, one by one", what=what
+        ),
+        caption=say(
+            "How to read: the higher the curve, the more probable the value; the dark area holds 68\u00a0% of the "
+            "probability, dark and light together 95\u00a0%. Bars stand where a quantity takes few values, or where "
+            "there are few draws."
+        ),
         panels=tuple(_panel(scalar) for scalar in moving),
     )
 
@@ -47,7 +52,8 @@ def _panel(scalar: Scalar) -> f.Panel:
         xaxis={"exponentformat": "e"},
         yaxis={"showticklabels": False, "ticks": "", "showgrid": False, "rangemode": "tozero"},
     )
-    alt = f"Distribution of {scalar.label}: {plus_minus(float(draws.mean()), float(draws.std(ddof=1)))}"
+    told = {"quantity": scalar.label, "value": plus_minus(float(draws.mean()), float(draws.std(ddof=1)))}
+    alt = say("Distribution of {quantity}: {value}.", **told)
     if values.size <= MAX_BARS and np.all(values == np.round(values)):
         bars = {
             "type": "bar",
@@ -56,18 +62,24 @@ def _panel(scalar: Scalar) -> f.Panel:
             "marker": {"color": f.FIT},
             "hovertemplate": "%{x}: %{y:.1%}<extra></extra>",
         }
-        return f.Panel([bars], layout, f"{alt}, in {count(values.size, 'step')}.", height=180)
+        alt = say_count(
+            values.size,
+            "Distribution of {quantity}: {value}, in {n} step.",
+            "Distribution of {quantity}: {value}, in {n} steps.",
+            **told,
+        )
+        return f.Panel([bars], layout, alt, height=180)
     low, high = np.quantile(draws, [0.25, 0.75])
     reach = TAIL * (high - low) or np.ptp(draws)
     near = draws[(draws >= low - reach) & (draws <= high + reach)]
     if draws.size < MIN_SMOOTHED:
-        return f.Panel([_histogram(near)], layout, f"{alt}.", height=180)
+        return f.Panel([_histogram(near)], layout, alt, height=180)
     # Draws that repeat each other would each get a peak of their own.
     repeats = values.size < DISTINCT * draws.size
     grid, curve = density(near, bw="silverman" if repeats else "experimental")
     limits = [np.quantile(draws, [0.16, 0.84]), np.quantile(draws, [0.025, 0.975])]
     areas = [_area(grid, curve, limits[1], f.BAND_95), _area(grid, curve, limits[0], f.BAND_68)]
-    return f.Panel([*areas, f.line(grid, curve, f.FIT, 2)], layout, f"{alt}.", height=180)
+    return f.Panel([*areas, f.line(grid, curve, f.FIT, 2)], layout, alt, height=180)
 
 
 def _histogram(values: Floats) -> dict[str, object]:
@@ -77,7 +89,7 @@ def _histogram(values: Floats) -> dict[str, object]:
         "x": (edges[:-1] + edges[1:]) / 2,
         "y": counts,
         "marker": {"color": f.FIT},
-        "hovertemplate": "%{y} draws<extra></extra>",
+        "hovertemplate": say("{n} draws", n="%{y}") + "<extra></extra>",
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import count, listing, number
 from bayeskit.reporting import figures as f
@@ -67,18 +68,28 @@ def _rank(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:
             leaving.append(scalar.label)
         grey = f.band([0.0, 1.0], [-edge, -edge], [edge, edge], f.NEUTRAL)
         curves = [quiet(trace, line={**trace["line"], "width": 1.4}) for trace in traces]
-        alt = f"Rank plot of {scalar.label}: {count(outside, 'chain')} of {n_chains} leave the band."
-        layout = f.layout("fractional rank", "Δ ECDF", xaxis={"range": [0, 1]}, yaxis={"nticks": 4})
+        alt = say(
+            "Rank plot of {quantity}: {chains} of {total} leave the band.",
+            quantity=scalar.label,
+            chains=count(outside, "chain"),
+            total=n_chains,
+        )
+        layout = f.layout(say("fractional rank"), say("Δ ECDF"), xaxis={"range": [0, 1]}, yaxis={"nticks": 4})
         panels.append(f.Panel([*grey, *curves], layout, alt, scalar.label))
     return f.Figure(
         name="ranks",
-        title=f"Ranks: chains part for {listing(leaving)}" if leaving else "Ranks: no chain leaves the band",
-        caption="How to read: each curve compares one chain's ranks with those of all chains together. If all chains "
-        f"sample the same distribution, the curves of all {count(n_quantities, 'quantity', 'quantities')} stay in "
-        f"the grey band with {number(100 * RANK_PROBABILITY, 0)} % probability; the panels show the parameters and the "
-        "quantities of the highest R-hat.",
+        title=say("Ranks: chains part for {quantities}", quantities=listing(leaving))
+        if leaving
+        else say("Ranks: no chain leaves the band"),
+        caption=say(
+            "How to read: each curve compares one chain's ranks with those of all chains together. If all chains "
+            "sample the same distribution, the curves of all {quantities} stay in the grey band with {percent} % "
+            "probability; the panels show the parameters and the quantities of the highest R-hat.",
+            quantities=count(n_quantities, "quantity", "quantities"),
+            percent=number(100 * RANK_PROBABILITY, 0),
+        ),
         panels=tuple(panels),
-        key=(*f.chain_key(n_chains), ("neutral", "band for all quantities together")),
+        key=(*f.chain_key(n_chains), ("neutral", say("band for all quantities together"))),
         note=_thin_note(step),
     )
 
@@ -122,15 +133,22 @@ def _trace(shown: Sequence[Scalar]) -> f.Figure:
         ]
         unit = f" ({scalar.quantity.unit})" if scalar.quantity.unit else ""
         low, high = scalar.draws.mean(axis=1).min(), scalar.draws.mean(axis=1).max()
-        alt = f"Trace of {scalar.label}: the means of the chains lie between {low:.3g} and {high:.3g}{unit}."
-        panels.append(
-            f.Panel(styled, f.layout("draw", f.plot_text(unit.strip(" ()")), yaxis={"nticks": 4}), alt, scalar.label)
+        alt = say(
+            "Trace of {quantity}: the means of the chains lie between {low} and {high}{unit}.",
+            quantity=scalar.label,
+            low=f"{low:.3g}",
+            high=f"{high:.3g}",
+            unit=unit,
         )
+        layout = f.layout(say("draw"), f.plot_text(unit.strip(" ()")), yaxis={"nticks": 4})
+        panels.append(f.Panel(styled, layout, alt, scalar.label))
     return f.Figure(
         name="traces",
-        title="Traces: every chain's path through each quantity",
-        caption="How to read: good chains look like the same hairy caterpillar, lying on top of each other; a chain "
-        "that stays apart, sticks or drifts has not found the common distribution.",
+        title=say("Traces: every chain's path through each quantity"),
+        caption=say(
+            "How to read: good chains look like the same hairy caterpillar, lying on top of each other; a chain "
+            "that stays apart, sticks or drifts has not found the common distribution."
+        ),
         panels=tuple(panels),
         key=f.chain_key(n_chains),
         note=_thin_note(step),
@@ -146,21 +164,40 @@ def _evolution(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:
     figure = draw(plot_ess_evolution, tree, visuals=visuals, min_ess=needed or 0)
     panels = []
     for scalar, traces in zip(shown, subplots(figure), strict=True):
-        layout = f.layout("draws, all chains", "ESS", yaxis={"rangemode": "tozero", "nticks": 4})
+        layout = f.layout(say("draws, all chains"), "ESS", yaxis={"rangemode": "tozero", "nticks": 4})
         styled = [quiet(trace, **_sized(place)) for place, trace in enumerate(traces)]
         total = float(max(np.max(trace["y"]) for trace in traces))
-        alt = f"Effective sample size of {scalar.label} as draws accumulate, up to {number(total, 0)}"
-        alt += f"; {number(needed, 0)} are needed." if needed is not None else "."
+        told = {"quantity": scalar.label, "most": number(total, 0)}
+        alt = say("Effective sample size of {quantity} as draws accumulate, up to {most}.", **told)
+        if needed is not None:
+            alt = say(
+                "Effective sample size of {quantity} as draws accumulate, up to {most}; {needed} are needed.",
+                needed=number(needed, 0),
+                **told,
+            )
         panels.append(f.Panel(styled, layout, alt, scalar.label))
     least = _least(assessment)
+    how = say(
+        "How to read: bulk and tail effective sample sizes should grow in proportion to the draws; a curve that "
+        "flattens tells of a chain that is stuck."
+    )
+    if needed is not None:
+        how = say(
+            "How to read: bulk and tail effective sample sizes should grow in proportion to the draws and end above "
+            "the dashed line; a curve that flattens tells of a chain that is stuck."
+        )
     return f.Figure(
         name="evolution",
-        title=f"Effective sample size: {least}" if least else "Effective sample size as draws accumulate",
-        caption="How to read: bulk and tail effective sample sizes should grow in proportion to the draws"
-        f"{' and end above the dashed line' if needed is not None else ''}; a curve that flattens tells of a chain "
-        "that is stuck.",
+        title=say("Effective sample size: the smallest is {least}", least=least)
+        if least
+        else say("Effective sample size as draws accumulate"),
+        caption=how,
         panels=tuple(panels),
-        key=(("fit", "bulk"), ("fail", "tail"), *((("muted", "what is needed"),) if needed is not None else ())),
+        key=(
+            ("fit", say("bulk")),
+            ("fail", say("tail")),
+            *((("muted", say("what is needed")),) if needed is not None else ()),
+        ),
     )
 
 
@@ -177,7 +214,11 @@ def _autocorrelation(shown: Sequence[Scalar]) -> f.Figure:
         lag = _fades(chains)
         fading.append((lag, scalar.label))
         styled = [quiet(t, line={"color": t["line"]["color"], "width": 1.4}) for t in chains]
-        words = f"falls below 0.1 at lag {lag}" if lag < max_lag else f"stays above 0.1 up to lag {max_lag}"
+        alt = say("Autocorrelation of {quantity}: falls below 0.1 at lag {lag}.", quantity=scalar.label, lag=lag)
+        if lag >= max_lag:
+            alt = say(
+                "Autocorrelation of {quantity}: stays above 0.1 up to lag {lag}.", quantity=scalar.label, lag=max_lag
+            )
         zero = {
             "type": "line",
             "xref": "paper",
@@ -187,24 +228,37 @@ def _autocorrelation(shown: Sequence[Scalar]) -> f.Figure:
             "y1": 0,
             "line": {"color": f.MUTED, "width": 1},
         }
-        layout = f.layout("lag (draws)", "correlation", yaxis={"range": [-0.25, 1.02], "nticks": 4}, shapes=[zero])
-        panels.append(f.Panel(styled, layout, f"Autocorrelation of {scalar.label}: {words}.", scalar.label))
+        layout = f.layout(
+            say("lag (draws)"), say("correlation"), yaxis={"range": [-0.25, 1.02], "nticks": 4}, shapes=[zero]
+        )
+        panels.append(f.Panel(styled, layout, alt, scalar.label))
     slowest, where = max(fading)
-    after = f"forgets where it was after {count(slowest, 'draw')}"
+    title = say_count(
+        slowest,
+        "Autocorrelation: the slowest ({quantity}) forgets where it was after {n} draw",
+        "Autocorrelation: the slowest ({quantity}) forgets where it was after {n} draws",
+        quantity=where,
+    )
     if slowest >= max_lag:
-        after = f"still remembers where it was {max_lag} draws before"
+        title = say(
+            "Autocorrelation: the slowest ({quantity}) still remembers where it was {draws} draws before",
+            quantity=where,
+            draws=max_lag,
+        )
     return f.Figure(
         name="autocorrelation",
-        title=f"Autocorrelation: the slowest ({where}) {after}",
-        caption="How to read: the sooner a curve falls to 0, the more each draw is worth; 'forgets' means below 0.1 "
-        "in every chain.",
+        title=title,
+        caption=say(
+            "How to read: the sooner a curve falls to 0, the more each draw is worth; 'forgets' means below 0.1 in "
+            "every chain."
+        ),
         panels=tuple(panels),
         key=f.chain_key(n_chains),
     )
 
 
 def _thin_note(step: int) -> str:
-    return "" if step == 1 else f"Drawn: one draw in {step}."
+    return "" if step == 1 else say("Drawn: one draw in {step}.", step=step)
 
 
 def _colours(n_chains: int) -> list[str]:
@@ -221,14 +275,16 @@ def _sized(place: int) -> dict[str, Any]:
 
 
 def _least(assessment: Assessment) -> str:
-    columns = {"bulk": "ess_bulk", "tail": "ess_tail"}
-    found = {name: assessment.summary[key].dropna() for name, key in columns.items() if key in assessment.summary}
-    worst = [
-        f"{number(float(column.min()), 0)} in the {name} ({column.idxmin()})"
-        for name, column in found.items()
-        if column.size
-    ]
-    return f"the smallest is {listing(worst)}" if worst else ""
+    bulk, tail = mark("{n} in the bulk ({quantity})"), mark("{n} in the tail ({quantity})")
+    columns = {bulk: "ess_bulk", tail: "ess_tail"}
+    found = {told: assessment.summary[key].dropna() for told, key in columns.items() if key in assessment.summary}
+    return listing(
+        [
+            say(told, n=number(float(column.min()), 0), quantity=str(column.idxmin()))
+            for told, column in found.items()
+            if column.size
+        ]
+    )
 
 
 def _fades(chains: Sequence[Trace]) -> int:

@@ -9,12 +9,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayeskit.core.language import say
 from bayeskit.core.types import Assessment
-from bayeskit.core.words import count
+from bayeskit.core.words import count, listing
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, subplots, tree_of
+from bayeskit.reporting.checks import format_figure
 from bayeskit.reporting.results import Scalar
-from bayeskit.reporting.verdict import format_figure
 
 PAIR_DRAWS = 250
 
@@ -33,16 +34,21 @@ def energy_figure(statistics: xr.Dataset, assessment: Assessment) -> f.Figure:
     ]
     values = {verdict.name: verdict.value for verdict in assessment.verdicts}
     e_bfmi = format_figure("e_bfmi", values.get("e_bfmi"))
-    layout = f.layout("energy, centred", "density", yaxis={"showticklabels": False, "ticks": "", "rangemode": "tozero"})
+    alt = say("Densities of energy and its changes; smallest E-BFMI {value}.", value=e_bfmi)
+    layout = f.layout(
+        say("energy, centred"), say("density"), yaxis={"showticklabels": False, "ticks": "", "rangemode": "tozero"}
+    )
     return f.Figure(
         name="energy",
-        title=f"Energy: the smallest E-BFMI of a chain is {e_bfmi}" if values.get("e_bfmi") is not None else "Energy",
-        caption="How to read: the change of energy from draw to draw should be about as wide as the energy itself; "
-        "where it is much narrower (E-BFMI below 0.3) the tails are explored slowly.",
-        panels=(
-            f.Panel(styled, layout, f"Densities of energy and its changes; smallest E-BFMI {e_bfmi}.", height=240),
+        title=say("Energy: the smallest E-BFMI of a chain is {value}", value=e_bfmi)
+        if values.get("e_bfmi") is not None
+        else say("Energy"),
+        caption=say(
+            "How to read: the change of energy from draw to draw should be about as wide as the energy itself; where "
+            "it is much narrower (E-BFMI below 0.3) the tails are explored slowly."
         ),
-        key=(("fit", "energy"), ("prior", "change from draw to draw")),
+        panels=(f.Panel(styled, layout, alt, height=240),),
+        key=(("fit", say("energy")), ("prior", say("change from draw to draw"))),
     )
 
 
@@ -65,26 +71,32 @@ def pair_figure(free: Sequence[Scalar], statistics: xr.Dataset | None) -> f.Figu
         styled = [_dots(trace, diverging=place >= shape[0]) for place, trace in enumerate(scatter)]
         x_title, y_title = (f.plot_text(_with_unit(s)) for s in (first, second))
         correlation = np.corrcoef(first.draws.ravel(), second.draws.ravel())[0, 1]
-        alt = (
-            f"Scatter of {first.label} and {second.label}: correlation {correlation:.2f}, "
-            f"{count(int(diverging.sum()), 'divergence')}."
+        alt = say(
+            "Scatter of {first} and {second}: correlation {value}, {divergences}.",
+            first=first.label,
+            second=second.label,
+            value=f"{correlation:.2f}",
+            divergences=count(int(diverging.sum()), "divergence"),
         )
         layout = f.layout(x_title, y_title, xaxis={"nticks": 5}, yaxis={"nticks": 5})
-        panels.append(f.Panel(styled, layout, alt, f"{first.label} and {second.label}", 260))
+        panels.append(f.Panel(styled, layout, alt, listing([first.label, second.label]), 260))
     n_diverging = int(diverging.sum())
-    where = count(n_diverging, "divergence") if n_diverging else "no divergences"
-    among = ", every divergent one among them" if n_diverging else ""
+    where = count(n_diverging, "divergence") if n_diverging else say("no divergences")
+    shown = {"shown": f"{int(keep.size) * shape[0]:,}", "draws": f"{diverging.size:,}"}
+    note = say("{shown} of {draws} draws are drawn.", **shown)
+    if n_diverging:
+        note = say("{shown} of {draws} draws are drawn, every divergent one among them.", **shown)
     return f.Figure(
         name="pairs",
-        title=f"Pairs of quantities: {where} in {diverging.size:,} draws",
-        caption="How to read: each dot is a draw. Divergent draws that gather in a corner mark a region that the "
-        "sampler could not enter; a narrow ridge marks quantities that the data cannot tell apart, or one that is "
-        "computed from the other.",
+        title=say("Pairs of quantities: {divergences} in {draws} draws", divergences=where, draws=shown["draws"]),
+        caption=say(
+            "How to read: each dot is a draw. Divergent draws that gather in a corner mark a region that the sampler "
+            "could not enter; a narrow ridge marks quantities that the data cannot tell apart, or one that is "
+            "computed from the other."
+        ),
         panels=tuple(panels),
-        key=(("fit", "draw"), ("fail", "divergent draw")) if n_diverging else (("fit", "draw"),),
-        note=f"{int(keep.size) * shape[0]:,} of {diverging.size:,} draws are drawn{among}."
-        if keep.size < shape[1]
-        else "",
+        key=(("fit", say("draw")), ("fail", say("divergent draw"))) if n_diverging else (("fit", say("draw")),),
+        note=note if keep.size < shape[1] else "",
     )
 
 

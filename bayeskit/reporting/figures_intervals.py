@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayeskit.core.language import say
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import count, listing, significant
 from bayeskit.diagnostics.labels import cell_labels, real_valued
@@ -69,7 +70,7 @@ def interval_figure(fit: Fit, assessment: Assessment, what: str, seen: Set[str])
             continue
         found = _of(table)
         step = -(-len(found.labels) // MAX_POINTS)
-        thinned += [f"one element of {name} in {step}"] if step > 1 else []
+        thinned += [say("one element of {name} in {step}", name=str(name), step=step)] if step > 1 else []
         names.append(str(name))
         panels.append(interval_panel(found.every(step), str(name)))
         if len(panels) == MAX_PANELS:
@@ -78,11 +79,14 @@ def interval_figure(fit: Fit, assessment: Assessment, what: str, seen: Set[str])
         return None
     return f.Figure(
         name="arrays",
-        title=f"Along the index: {listing(names)}",
-        caption=f"How to read: each element's {what} mean as a dot or line, its 68 % interval thick or dark, its 95 % "
-        "interval thin or light.",
+        title=say("Along the index: {names}", names=listing(names)),
+        caption=say(
+            "How to read: each element's {what} mean as a dot or line, its 68 % interval thick or dark, its 95 % "
+            "interval thin or light.",
+            what=what,
+        ),
         panels=tuple(panels),
-        note=f"Drawn: {listing(thinned)}." if thinned else "",
+        note=say("Drawn: {what}.", what=listing(thinned)) if thinned else "",
     )
 
 
@@ -92,13 +96,13 @@ def interval_panel(found: Intervals, name: str, height: int = 240) -> f.Panel:
     bars = size <= MAX_BARS
     traces = _bars(index, found) if bars else _bands(index, found)
     if found.observed is not None:
-        traces.append(_dots(index, found.observed, found.labels, f.OBSERVED, "observed"))
+        traces.append(_dots(index, found.observed, found.labels, f.OBSERVED, say("observed")))
     ticks: dict[str, Any] = {}
     if size <= NAMED_TICKS:
         short = [label[label.find("[") + 1 : -1] if label.endswith("]") else label for label in found.labels]
         ticks = {"tickvals": index.tolist(), "ticktext": [f.plot_text(text) for text in short]}
     layout = f.layout(
-        f.plot_text(f"index of {name}"),
+        f.plot_text(say("index of {name}", name=name)),
         f.plot_text(name),
         xaxis={"range": [0.3, int(index[-1]) + 0.7], **ticks},
         margin={"t": 6},
@@ -108,11 +112,19 @@ def interval_panel(found: Intervals, name: str, height: int = 240) -> f.Panel:
 
 def _alt(found: Intervals, name: str) -> str:
     known = np.flatnonzero(np.isfinite(found.mean))
-    told = f"{name}, {count(len(found.labels), 'element')}, with intervals"
+    elements = count(len(found.labels), "element")
     if known.size == 0:
-        return f"{told}."
-    ends = (known[found.mean[known].argmin()], known[found.mean[known].argmax()])
-    return f"{told}: means from {' to '.join(f'{significant(found.mean[i], 3)} ({found.labels[i]})' for i in ends)}."
+        return say("{name}, {elements}, with intervals.", name=name, elements=elements)
+    low, high = known[found.mean[known].argmin()], known[found.mean[known].argmax()]
+    return say(
+        "{name}, {elements}, with intervals: means from {low} ({where_low}) to {high} ({where_high}).",
+        name=name,
+        elements=elements,
+        low=significant(found.mean[low], 3),
+        where_low=found.labels[low],
+        high=significant(found.mean[high], 3),
+        where_high=found.labels[high],
+    )
 
 
 def _of(table: pd.DataFrame) -> Intervals:
@@ -130,7 +142,7 @@ def _bars(index: NDArray[np.int64], found: Intervals) -> list[dict[str, Any]]:
     ]
     if found.observed is not None:
         return sticks
-    return [*sticks, _dots(index, found.mean, found.labels, f.FIT, "mean")]
+    return [*sticks, _dots(index, found.mean, found.labels, f.FIT, say("mean"))]
 
 
 def _sticks(index: NDArray[np.int64], low: Floats, high: Floats, width: float, colour: str) -> dict[str, Any]:

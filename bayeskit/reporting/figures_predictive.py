@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.language import said, say
 from bayeskit.core.types import Fit, Series
-from bayeskit.core.words import NO_BREAK, count, number, percent
+from bayeskit.core.words import count, listing, number, percent
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.results import Forecasts, flagged_dates
 from bayeskit.reporting.verdict import ModelFit
 
 Floats = NDArray[np.float64]
 
+SECTION = 3  # of the report, where these figures stand
 PIT_GRID = 100
 PIT_SIMULATIONS = 2000
 MAX_LAG = 40
@@ -32,47 +34,78 @@ def describe_forecasts(forecast: Forecasts | None) -> ModelFit | None:
     *_, outside = _pit_curve(forecast)
     lags, values, pairs = autocorrelation(forecast.residuals, forecast.dates)
     strength = np.abs(values * np.sqrt(pairs))
-    size = f"its 95{NO_BREAK}% forecast interval held {percent(forecast.coverage(0.95))} of the days"
+    size = say("its 95\u00a0% forecast interval held {share} of the days", share=percent(forecast.coverage(0.95)))
     faults = []
     if outside > 0:
-        faults.append("the forecasts' probabilities are off")
+        faults.append(say("the forecasts' probabilities are off"))
     if strength.max(initial=0.0) > MEMORY_LIMIT:
         strongest = int(strength.argmax())
         lag = count(int(lags[strongest]), "day")
-        faults.append(f"its errors still have memory (correlation {number(values[strongest], 2)} at {lag})")
+        correlation = number(values[strongest], 2)
+        faults.append(
+            say("its errors still have memory (correlation {value} at {distance})", value=correlation, distance=lag)
+        )
     if faults:
-        told = f"The model misses something: {size}, but {' and '.join(faults)}. Section 3 shows it; try another model."
+        told = say(
+            "The model misses something: {found}, but {faults}. Section {section} shows it; try another model, and put "
+            "both side by side (`bayeskit compare`).",
+            found=size,
+            faults=listing(faults),
+            section=SECTION,
+        )
         return ModelFit(adequate=False, sentence=told)
-    memory = ", and its errors show no memory" if lags.size else ""
-    told = f"Nothing speaks against it so far: {size}{memory} (section 3)."
+    told = say("Nothing speaks against it so far: {found} (section {section}).", found=size, section=SECTION)
+    if lags.size:
+        told = say(
+            "Nothing speaks against it so far: {found}, and its errors show no memory (section {section}).",
+            found=size,
+            section=SECTION,
+        )
     return ModelFit(adequate=True, sentence=told)
 
 
 def pit_figure(forecast: Forecasts) -> f.Figure:
     """Draw the PIT's distribution function minus the uniform one, with a simultaneous band."""
     grid, difference, low, high, outside = _pit_curve(forecast)
-    covered = [forecast.coverage(0.68), forecast.coverage(0.95)]
+    wide = f"{100 * PIT_PROBABILITY:.0f}"
     layout = f.layout(
-        "probability integral transform (PIT)",
-        "difference from uniform",
+        say("probability integral transform (PIT)"),
+        say("difference from uniform"),
         margin={"r": 20},
         annotations=[
-            f.label(f"{100 * PIT_PROBABILITY:.0f} % band", 0.5, float(high[grid.size // 2]), f.MUTED, yshift=10)
+            f.label(say("{percent} % band", percent=wide), 0.5, float(high[grid.size // 2]), f.MUTED, yshift=10)
         ],
         xaxis={"range": [0, 1]},
     )
     traces = [*f.band(grid, low, high, f.NEUTRAL), f.line(grid, difference, f.FIT, 2)]
-    verdict = "stays inside" if outside == 0 else f"leaves on {percent(outside)} of its way"
-    alt = f"The curve of PIT values {verdict} the {100 * PIT_PROBABILITY:.0f} % band of a well calibrated forecast."
+    days = count(forecast.pit.size, "day")
+    alt = say("The curve of PIT values stays inside the {percent} % band of a well calibrated forecast.", percent=wide)
+    note = say("The curve stays inside the band. Computed from all forecast draws of {days}.", days=days)
+    if outside > 0:
+        alt = say(
+            "The curve of PIT values leaves on {share} of its way the {percent} % band of a well calibrated forecast.",
+            share=percent(outside),
+            percent=wide,
+        )
+        note = say(
+            "The curve leaves on {share} of its way the band. Computed from all forecast draws of {days}.",
+            share=percent(outside),
+            days=days,
+        )
     return f.Figure(
         name="pit",
-        title=f"{percent(covered[0])} of the days fell into the 68 % forecast interval, {percent(covered[1])} into "
-        "the 95 % one",
-        caption="How to read: if forecasts a day ahead were right in all their probabilities, the curve would stay "
-        "in the band. A slope down in the middle: forecasts too narrow or heavy-tailed errors; one side "
-        "only: forecasts biased.",
+        title=say(
+            "{share68} of the days fell into the 68 % forecast interval, {share95} into the 95 % one",
+            share68=percent(forecast.coverage(0.68)),
+            share95=percent(forecast.coverage(0.95)),
+        ),
+        caption=say(
+            "How to read: if forecasts a day ahead were right in all their probabilities, the curve would stay in the "
+            "band. A slope down in the middle: forecasts too narrow or heavy-tailed errors; one side only: forecasts "
+            "biased."
+        ),
         panels=(f.Panel(traces, layout, alt, height=300),),
-        note=f"The curve {verdict} the band. Computed from all forecast draws of {count(forecast.pit.size, 'day')}.",
+        note=note,
     )
 
 
@@ -135,21 +168,25 @@ def residual_figure(fit: Fit, series: Series, forecast: Forecasts) -> f.Figure:
         for y, dash in ((-2, "dot"), (0, "solid"), (2, "dot"))
     ]
     outside = float(np.mean(np.abs(residuals) > 2))
-    layout = f.layout("", "error (forecast sd)", shapes=lines, margin={"b": 30}, xaxis={"type": "date"})
+    layout = f.layout("", say("error (forecast sd)"), shapes=lines, margin={"b": 30}, xaxis={"type": "date"})
     worst = int(np.abs(residuals).argmax())
-    alt = (
-        f"Standardised forecast errors over time; the largest is {number(residuals[worst], 1)}. {percent(outside)} "
-        "lie beyond 2."
+    alt = say(
+        "Standardised forecast errors over time; the largest is {largest}. {share} lie beyond 2.",
+        largest=number(residuals[worst], 1),
+        share=percent(outside),
     )
-    key = [("observed", "other day" if flagged.any() else "day")]
-    key += [("rain", f"{series.flag} day")] if flagged.any() else []
+    key = [("observed", say("other day") if flagged.any() else say("day"))]
+    key += [("rain", say("{flag} day", flag=said(series.flag or "")))] if flagged.any() else []
     return f.Figure(
         name="residuals",
-        title=f"{percent(outside)} of the one-day-ahead errors lie beyond 2 standard deviations; about 5{NO_BREAK}% "
-        "would be expected",
-        caption="How to read: each dot is a day's measurement minus its forecast, in units of the forecast's "
-        "standard deviation. Seasons, trends or a changing spread in the cloud are what the model has not "
-        "captured.",
+        title=say(
+            "{share} of the one-day-ahead errors lie beyond 2 standard deviations; about 5\u00a0% would be expected",
+            share=percent(outside),
+        ),
+        caption=say(
+            "How to read: each dot is a day's measurement minus its forecast, in units of the forecast's standard "
+            "deviation. Seasons, trends or a changing spread in the cloud are what the model has not captured."
+        ),
         panels=(f.Panel(traces, layout, alt, height=280),),
         key=tuple(key),
         note=_flag_note(series, residuals, flagged),
@@ -165,9 +202,11 @@ def memory_figure(forecast: Forecasts) -> f.Figure | None:
     last = int(lags[-1])
     beyond = int(np.sum(np.abs(values) > band))
     layout = f.layout(
-        "lag (days)",
-        "correlation",
-        annotations=[f.label("95 % band", last, float(band[-1]), f.MUTED, yshift=10, xanchor="right")],
+        say("lag (days)"),
+        say("correlation"),
+        annotations=[
+            f.label(say("{percent} % band", percent=95), last, float(band[-1]), f.MUTED, yshift=10, xanchor="right")
+        ],
         bargap=0.55,
         xaxis={"range": [0.4, last + 0.6]},
     )
@@ -176,20 +215,34 @@ def memory_figure(forecast: Forecasts) -> f.Figure | None:
         "x": lags,
         "y": values,
         "marker": {"color": f.FIT},
-        "hovertemplate": "lag %{x} days: %{y:.2f}<extra></extra>",
+        "hovertemplate": say("lag {n} days: {value}", n="%{x}", value="%{y:.2f}") + "<extra></extra>",
     }
-    first = number(float(values[0]), 2)
-    alt = (
-        f"Autocorrelation of forecast errors up to lag {last}: {first} at lag {int(lags[0])}; {beyond} of {lags.size} "
-        "lags leave the 95 % band."
+    strongest = int(np.abs(values * np.sqrt(pairs)).argmax())
+    largest = number(float(values[strongest]), 2)
+    alt = say(
+        "Autocorrelation of forecast errors up to lag {last}: farthest from 0 is {value} at lag {strongest}; {beyond} "
+        "of {total} lags leave the 95 % band.",
+        last=last,
+        value=largest,
+        strongest=int(lags[strongest]),
+        beyond=beyond,
+        total=lags.size,
     )
-    distance = count(int(lags[0]), "day")
     return f.Figure(
         name="memory",
-        title=f"Errors {distance} apart correlate by {first}; {beyond} of {lags.size} lags leave the band",
-        caption="How to read: bars inside the band mean that errors have no memory, so that the model uses what the "
-        "days before told. By chance one bar in 20 leaves the band; memory is told where one reaches "
-        f"{number(MEMORY_LIMIT / 1.96, 1)} times as far.",
+        title=say(
+            "Errors {distance} apart correlate most, by {value}; {beyond} of {total} lags leave the band",
+            distance=count(int(lags[strongest]), "day"),
+            value=largest,
+            beyond=beyond,
+            total=lags.size,
+        ),
+        caption=say(
+            "How to read: bars inside the band mean that errors have no memory, so that the model uses what the days "
+            "before told. By chance one bar in 20 leaves the band; memory is told where one reaches {times} times as "
+            "far.",
+            times=number(MEMORY_LIMIT / 1.96, 1),
+        ),
         panels=(f.Panel([*f.band(lags, -band, band, f.NEUTRAL), bars], layout, alt, height=240),),
     )
 
@@ -227,7 +280,12 @@ def _flag_note(series: Series, residuals: Floats, flagged: NDArray[np.bool_]) ->
         return ""
     spread = [number(float(residuals[where].std()), 2) for where in (flagged, ~flagged)]
     mean = [number(float(residuals[where].mean()), 2) for where in (flagged, ~flagged)]
-    return (
-        f"Errors of {series.flag} days have mean {mean[0]} and standard deviation {spread[0]}, those of the others "
-        f"{mean[1]} and {spread[1]}."
+    return say(
+        "Errors of {flag} days have mean {mean} and standard deviation {sd}, those of the others {other_mean} and "
+        "{other_sd}.",
+        flag=said(series.flag or ""),
+        mean=mean[0],
+        sd=spread[0],
+        other_mean=mean[1],
+        other_sd=spread[1],
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.language import say
 from bayeskit.core.priors import Prior
 from bayeskit.core.types import Fit
 from bayeskit.core.words import listing
@@ -22,6 +23,7 @@ POINTS = 200
 def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
     """Draw prior and posterior of each prior's parameter, and of quantities that follow from them."""
     by_name = {prior.name: prior for prior in fit.provenance.card.priors}
+    found = [scalar for scalar in found if np.isfinite(scalar.draws).all()]
     priors = [by_name.get(scalar.label, by_name.get(scalar.quantity.name)) for scalar in found]
     panels = [
         _panel(scalar, prior, _prior_draws(fit, scalar.label)) for scalar, prior in zip(found, priors, strict=True)
@@ -31,16 +33,20 @@ def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
     shown += [_alone(prior) for prior in rest]
     if not shown:
         return None
-    drawn = [scalar.label for scalar, panel in zip(found, panels, strict=True) if panel is not None]
+    drawn = [scalar.label for scalar, prior in zip(found, priors, strict=True) if prior is not None]
     return f.Figure(
         name="priors",
-        title=f"What the data made of the priors on {listing(drawn)}" if drawn else "The priors",
-        caption="How to read: the grey area is what was assumed before, the blue curve what is known after. Where "
-        "the two look alike, the data said little; where blue stands at the edge of grey, the prior pushed. What "
-        "follows from other parameters has no prior of its own.",
+        title=say("What the data made of the priors on {quantities}", quantities=listing(drawn))
+        if drawn
+        else say("The priors"),
+        caption=say(
+            "How to read: the grey area is what was assumed before, the blue curve what is known after. Where the two "
+            "look alike, the data said little; where blue stands at the edge of grey, the prior pushed. What follows "
+            "from other parameters has no prior of its own."
+        ),
         panels=tuple(shown),
-        key=(("prior", "prior"), ("fit", "posterior")),
-        note="Each curve is scaled to the panel's height, so that widths can be compared.",
+        key=(("prior", say("prior")), ("fit", say("posterior"))),
+        note=say("Each curve is scaled to the panel's height, so that widths can be compared."),
     )
 
 
@@ -55,27 +61,37 @@ def _panel(scalar: Scalar, prior: Prior | None, before: Floats | None) -> f.Pane
     else:
         assert before is not None
         grid, curve = density(before)
-        origin = "follows from the others"
+        origin = say("follows from the others")
     name = scalar.quantity.unit or (prior.unit if prior else "")
     unit = f" ({name})" if name else ""
     layout = _layout(f"{scalar.label}{unit}", [float(grid[0]), float(max(grid[-1], after_x[-1]))])
     traces = [_area(grid, curve), f.line(after_x, after_y / after_y.max(), f.FIT, 2)]
     low, high = np.quantile(scalar.draws, [0.025, 0.975])
-    alt = f"Prior of {scalar.label}: {origin}. Its posterior has 95 % of its mass from {low:.3g} to {high:.3g}{unit}."
-    return f.Panel(traces, layout, alt, label=f"{scalar.label}: {origin}", height=180)
+    alt = say(
+        "Prior of {quantity}: {prior}. Its posterior has 95 % of its mass from {low} to {high}{unit}.",
+        quantity=scalar.label,
+        prior=origin,
+        low=f"{low:.3g}",
+        high=f"{high:.3g}",
+        unit=unit,
+    )
+    written = say("{name}: {value}", name=scalar.label, value=origin)
+    return f.Panel(traces, layout, alt, label=written, height=180)
 
 
 def _written(prior: Prior) -> str:
-    return f"{prior}, above {prior.lower:g}" if prior.lower is not None else str(prior)
+    if prior.lower is None:
+        return str(prior)
+    return say("{prior}, above {limit}", prior=str(prior), limit=f"{prior.lower:g}")
 
 
 def _alone(prior: Prior) -> f.Panel:
     grid = _grid(prior, None)
     unit = f" ({prior.unit})" if prior.unit else ""
     traces = [_area(grid, prior.density(grid))]
-    written = f"{prior.name}: {_written(prior)}"
+    written = say("{name}: {value}", name=prior.name, value=_written(prior))
     layout = _layout(f"{prior.name}{unit}", [float(grid[0]), float(grid[-1])])
-    return f.Panel(traces, layout, f"Prior of {written}.", written, 180)
+    return f.Panel(traces, layout, say("Prior of {quantity}.", quantity=written), written, 180)
 
 
 def density(values: Floats, lower: float | None = None, bw: str = "experimental") -> tuple[Floats, Floats]:

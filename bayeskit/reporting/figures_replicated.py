@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.core.words import NO_BREAK, count, percent
+from bayeskit.core.language import mark, say, say_count
+from bayeskit.core.words import count, joined, listing, percent
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.figures_intervals import Intervals, interval_panel
+from bayeskit.reporting.figures_reliability import reliability_figure
 from bayeskit.reporting.replicated import MIN_JUDGED, PROBABILITY, Replicated
 
 Floats = NDArray[np.float64]
@@ -28,17 +30,27 @@ def replication_figures(found: list[Replicated]) -> list[f.Figure]:
         made.append(_compared(replicated, place))
         if replicated.nature != "binary" and replicated.observed.size >= MIN_JUDGED:
             made.append(_transformed(replicated, place))
+        if replicated.reliability is not None:
+            made.append(reliability_figure(replicated, replicated.reliability, place))
     return made
 
 
 def _compared(replicated: Replicated, place: int) -> f.Figure:
     name = replicated.name
-    wide = (
-        f"{percent(replicated.coverage(0.95))} of the values of {name} lie in their 95{NO_BREAK}% predictive interval"
+    wide = say(
+        "{share} of the values of {name} lie in their 95\u00a0% predictive interval",
+        share=percent(replicated.coverage(0.95)),
+        name=name,
     )
     if replicated.nature == "binary":
         seen, low, high = replicated.share
-        title = f"{name} is 1 in {percent(seen)} of the data, and in {percent(low)} to {percent(high)} of replications"
+        title = say(
+            "{name} is 1 in {seen} of the data, and in {low} to {high} of replications",
+            name=name,
+            seen=percent(seen),
+            low=percent(low),
+            high=percent(high),
+        )
         panel, how = _steps(replicated), _HOW["bars"]
     elif replicated.observed.size <= FEW:
         title, panel, how = wide, _one_by_one(replicated), _HOW["each"]
@@ -49,20 +61,26 @@ def _compared(replicated: Replicated, place: int) -> f.Figure:
     return f.Figure(
         name=f"replicated-{place}",
         title=title,
-        caption=f"How to read: {how}",
+        caption=say(how),
         panels=(panel,),
-        key=(("observed", "observed"), ("fit", "replicated by the model")),
+        key=(("observed", say("observed")), ("fit", say("replicated by the model"))),
         note=_thinned(replicated),
     )
 
 
 _HOW = {
-    "each": "each dot is an observation, beside the values that the model draws in its place: 68 % of these in the "
-    "thick part, 95 % in the thin one.",
-    "bars": "bars are what was observed, dots and intervals how often the model draws the same values (68 % thick, "
-    "95 % thin); bars that end outside are what it misses.",
-    "density": "the line is the distribution of what was observed, the bands hold that of 68 % and 95 % of the data "
-    "sets that the model draws in its place; where the line leaves the bands, the model misses something.",
+    "each": mark(
+        "How to read: each dot is an observation, beside the values that the model draws in its place: 68 % of these "
+        "in the thick part, 95 % in the thin one."
+    ),
+    "bars": mark(
+        "How to read: bars are what was observed, dots and intervals how often the model draws the same values (68 % "
+        "thick, 95 % thin); bars that end outside are what it misses."
+    ),
+    "density": mark(
+        "How to read: the line is the distribution of what was observed, the bands hold that of 68 % and 95 % of the "
+        "data sets that the model draws in its place; where the line leaves the bands, the model misses something."
+    ),
 }
 
 
@@ -90,7 +108,9 @@ def _density(replicated: Replicated) -> f.Panel:
         f.line(centres, _smooth(replicated.observed, edges, width), f.OBSERVED, 2.2),
     ]
     layout = f.layout(
-        f.plot_text(replicated.name), "density", yaxis={"rangemode": "tozero", "showticklabels": False, "ticks": ""}
+        f.plot_text(replicated.name),
+        say("density"),
+        yaxis={"rangemode": "tozero", "showticklabels": False, "ticks": ""},
     )
     return f.Panel(traces, layout, _alt(replicated), height=320)
 
@@ -124,12 +144,12 @@ def _steps(replicated: Replicated) -> f.Panel:
         "x": centres,
         "y": np.histogram(replicated.observed, bins=edges)[0],
         "marker": {"color": "var(--neutral)", "line": {"color": f.OBSERVED, "width": 1.2}},
-        "hovertemplate": "observed %{y} times<extra></extra>",
+        "hovertemplate": say("observed {n} times", n="%{y}") + "<extra></extra>",
     }
     traces = [bars, *_sticks(centres, ends), _middles(centres, np.median(counts, axis=0))]
     ticks = {"tickvals": centres.tolist()} if centres.size <= 12 else {}
     layout = f.layout(
-        f.plot_text(replicated.name), "how often", bargap=0.25, xaxis=ticks, yaxis={"rangemode": "tozero"}
+        f.plot_text(replicated.name), say("how often"), bargap=0.25, xaxis=ticks, yaxis={"rangemode": "tozero"}
     )
     return f.Panel(traces, layout, _alt(replicated), height=320)
 
@@ -150,60 +170,89 @@ def _middles(x: Floats, y: Floats) -> dict[str, Any]:
         "x": x,
         "y": y,
         "marker": {"color": f.FIT, "size": 7},
-        "hovertemplate": "replicated %{y} times<extra></extra>",
+        "hovertemplate": say("replicated {n} times", n="%{y}") + "<extra></extra>",
     }
 
 
 def _transformed(replicated: Replicated, place: int) -> f.Figure:
     grid, difference, low, high = replicated.curve()
     outside = float(np.mean((difference < low) | (difference > high)))
-    verdict = "stays inside" if outside == 0 else f"leaves on {percent(outside)} of its way"
-    label = f"{100 * PROBABILITY:.0f} % band"
+    label = say("{percent} % band", percent=f"{100 * PROBABILITY:.0f}")
     layout = f.layout(
-        "probability integral transform (PIT)",
-        "difference from uniform",
+        say("probability integral transform (PIT)"),
+        say("difference from uniform"),
         margin={"r": 20},
         annotations=[f.label(label, 0.5, float(high[grid.size // 2]), f.MUTED, yshift=10)],
         xaxis={"range": [0, 1]},
     )
     traces = [*f.band(grid, low, high, f.NEUTRAL), f.line(grid, difference, f.FIT, 2)]
-    alt = f"The curve of PIT values of {replicated.name} {verdict} the {label} of a model that is right."
-    seen = "" if replicated.predicts else _SEEN
-    if replicated.unreliable:
-        seen = (
-            f"{seen} {count(replicated.unreliable, 'observation')} cannot be left out by weighting the draws.".strip()
+    told = {"name": replicated.name, "band": label, "share": percent(outside)}
+    alt = say("The curve of PIT values of {name} stays inside the {band} of a model that is right.", **told)
+    title = say("Predictive probabilities of {name}: the curve stays inside the band", **told)
+    if outside > 0:
+        alt = say(
+            "The curve of PIT values of {name} leaves on {share} of its way the {band} of a model that is right.",
+            **told,
         )
-    elif seen and replicated.could_predict:
-        seen += " A generated quantity log_lik would let the report leave each value out."
+        title = say("Predictive probabilities of {name}: the curve leaves on {share} of its way the band", **told)
+    how = [
+        say(
+            "How to read: were the model right, the curve would stay in the band. A slope down in the middle: "
+            "predictions too narrow or heavy tails; one side only: predictions biased; a slope up in the middle: too "
+            "wide."
+        )
+    ]
+    if replicated.predicts:
+        how.append(say("Each value is predicted from all others, by importance weighting."))
     return f.Figure(
         name=f"pit-{place}",
-        title=f"Predictive probabilities of {replicated.name}: the curve {verdict} the band",
-        caption="How to read: were the model right, the curve would stay in the band. A slope down in the middle: "
-        "predictions too narrow or heavy tails; one side only: predictions biased; a slope up in the middle: too wide."
-        + (" Each value is predicted from all others, by importance weighting." if replicated.predicts else ""),
+        title=title,
+        caption=joined(how),
         panels=(f.Panel(traces, layout, alt, height=280),),
-        note=seen,
+        note=joined(_seen(replicated)),
     )
 
 
-_SEEN = (
-    "Each value is compared with draws that have seen it, so that the curve may slope up in the middle even where the "
-    "model is right: only too many values in the tails count against it."
-)
+def _seen(replicated: Replicated) -> list[str]:
+    """Return what to keep in mind of draws that have seen what they are compared with."""
+    told = []
+    if not replicated.predicts:
+        told.append(
+            say(
+                "Each value is compared with draws that have seen it, so that the curve may slope up in the middle "
+                "even where the model is right: only too many values in the tails count against it."
+            )
+        )
+    if replicated.unreliable:
+        told.append(
+            say_count(
+                replicated.unreliable,
+                "{n} observation cannot be left out by weighting the draws.",
+                "{n} observations cannot be left out by weighting the draws.",
+            )
+        )
+    elif told and replicated.could_predict:
+        told.append(say("A generated quantity log_lik would let the report leave each value out."))
+    return told
 
 
 def _thinned(replicated: Replicated) -> str:
     parts = []
     if replicated.observed.size < replicated.n_observed:
-        parts.append(f"{replicated.observed.size:,} of {replicated.n_observed:,} observations")
+        shown, total = f"{replicated.observed.size:,}", f"{replicated.n_observed:,}"
+        parts.append(say("{shown} of {total} observations", shown=shown, total=total))
     if replicated.draws.shape[0] < replicated.n_draws:
-        parts.append(f"{replicated.draws.shape[0]:,} of {replicated.n_draws:,} replications")
-    return f"Computed from {' and '.join(parts)}." if parts else ""
+        shown, total = f"{replicated.draws.shape[0]:,}", f"{replicated.n_draws:,}"
+        parts.append(say("{shown} of {total} replications", shown=shown, total=total))
+    return say("Computed from {what}.", what=listing(parts)) if parts else ""
 
 
 def _alt(replicated: Replicated) -> str:
-    return (
-        f"Distribution of {replicated.name}, {count(replicated.observed.size, 'observation')}, beside that of "
-        f"{count(replicated.draws.shape[0], 'replication')}; {percent(replicated.coverage(0.95))} of the observations "
-        "lie in their 95 % predictive intervals."
+    return say(
+        "Distribution of {name}, {observations}, beside that of {replications}; {share} of the observations lie in "
+        "their 95 % predictive intervals.",
+        name=replicated.name,
+        observations=count(replicated.observed.size, "observation"),
+        replications=count(replicated.draws.shape[0], "replication"),
+        share=percent(replicated.coverage(0.95)),
     )

@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayeskit.core.language import say
 from bayeskit.core.types import Fit, Series
-from bayeskit.core.words import NO_BREAK, count, listing, number, with_unit
+from bayeskit.core.words import count, interval, joined, listing, number, with_unit
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.arviz_panels import draw, quiet, subplots
 from bayeskit.reporting.results import group, observations
@@ -19,6 +20,7 @@ from bayeskit.reporting.results import group, observations
 Floats = NDArray[np.float64]
 
 DRAWN = 40
+MAX_VALUES = 2**24  # of more, some series are taken
 PRIOR_DAYS = 30
 
 
@@ -37,7 +39,7 @@ class Simulated:
         unit_of = 10.0 ** (math.floor(math.log10(high - low)) - 1) if high > low else 1.0
         decimals = max(0, -round(math.log10(unit_of)))
         ends = [number(round(end / unit_of) * unit_of, decimals) for end in (low, high)]
-        return f"{ends[0]} to {with_unit(ends[1], unit)}"
+        return interval(ends[0], with_unit(ends[1], unit))
 
 
 def predictive_figure(fit: Fit, series: Series) -> f.Figure | None:
@@ -46,29 +48,38 @@ def predictive_figure(fit: Fit, series: Series) -> f.Figure | None:
     Series from the prior of a random walk wander further the longer they run, so that of a long one only the
     first days are compared; how far it gets in the end is told.
     """
-    made, note = [], f"{DRAWN} simulated series of each kind are drawn; the numbers in the title are from all of them."
-    before, after = _simulated(fit, series, "prior_predictive"), _simulated(fit, series, "posterior_predictive")
+    made = []
+    kinds = ("prior_predictive", "posterior_predictive")
+    before, after = (_simulated(fit, series, name) for name in kinds)
+    notes = [_note(fit, series, kinds)]
     if before is not None:
         days = min(PRIOR_DAYS, before[1].size)
-        made.append(
-            Simulated(before[0][:, :days], before[1][:days], f.PRIOR, f"before seeing the data (first {days} days)")
-        )
+        when = say("before seeing the data (first {days} days)", days=days)
+        made.append(Simulated(before[0][:, :days], before[1][:days], f.PRIOR, when))
         whole = Simulated(*before, f.PRIOR, "").span(series.unit)
-        note += f" Over all {count(before[1].size, 'day')} the prior's series wander from {whole}."
+        notes.append(
+            say("Over all {days} the prior's series wander from {span}.", days=count(before[1].size, "day"), span=whole)
+        )
     if after is not None:
-        made.append(Simulated(*after, f.FIT, "a day ahead, after seeing them"))
+        made.append(Simulated(*after, f.FIT, say("a day ahead, after seeing them")))
     if not made:
         return None
-    spans = [f"from {simulated.span(series.unit)} {simulated.when}" for simulated in made]
+    spans = [say("from {span} {when}", span=item.span(series.unit), when=item.when) for item in made]
     return f.Figure(
         name="predictive",
-        title=f"95{NO_BREAK}% of simulated values lie {listing(spans)}",
-        caption="How to read: each thin curve is the distribution of one simulated series, the thick one that of "
-        "what was measured on the same days. The prior's curves should be wider than the data but not "
-        "absurd; the posterior's should lie around the thick one.",
+        title=say("95\u00a0% of simulated values lie {spans}", spans=listing(spans)),
+        caption=say(
+            "How to read: each thin curve is the distribution of one simulated series, the thick one that of what was "
+            "measured on the same days. The prior's curves should be wider than the data but not absurd; the "
+            "posterior's should lie around the thick one."
+        ),
         panels=tuple(_panel(simulated, series) for simulated in made),
-        key=(("prior", "simulated from the prior"), ("fit", "simulated from the posterior"), ("observed", "measured")),
-        note=note,
+        key=(
+            ("prior", say("simulated from the prior")),
+            ("fit", say("simulated from the posterior")),
+            ("observed", say("measured")),
+        ),
+        note=joined(notes),
     )
 
 
@@ -77,9 +88,31 @@ def _simulated(fit: Fit, series: Series, name: str) -> tuple[Floats, Floats] | N
     if simulated is None or observed is None or series.observed not in simulated:
         return None
     measured = observed.to_numpy().astype(float)
-    values = simulated[series.observed].transpose("chain", "draw", ...).to_numpy().reshape(-1, measured.size)
+    values = _few(simulated[series.observed]).transpose("chain", "draw", ...).to_numpy()
+    values = values.reshape(-1, measured.size)
     kept = np.isfinite(measured) & np.isfinite(values).all(axis=0)
     return (values[:, kept], measured[kept]) if kept.sum() > 1 else None
+
+
+def _few(array: xr.DataArray) -> xr.DataArray:
+    """Return a variable with every draw, or one in so many that not too many values are left."""
+    return array.isel(draw=slice(None, None, max(1, math.ceil(array.size / MAX_VALUES))))
+
+
+def _note(fit: Fit, series: Series, kinds: tuple[str, ...]) -> str:
+    groups = [group(fit, name) for name in kinds]
+    data = [found[series.observed] for found in groups if found is not None and series.observed in found]
+    pairs = [tuple(found.sizes["chain"] * found.sizes["draw"] for found in (_few(array), array)) for array in data]
+    if all(few == every for few, every in pairs):
+        return say(
+            "{n} simulated series of each kind are drawn; the numbers in the title are from all of them.", n=DRAWN
+        )
+    told = [say("{few} of {all}", few=f"{few:,}", all=f"{every:,}") for few, every in pairs]
+    return say(
+        "{n} simulated series of each kind are drawn; the numbers in the title are from {which}.",
+        n=DRAWN,
+        which=listing(told),
+    )
 
 
 def _panel(simulated: Simulated, series: Series) -> f.Panel:
@@ -102,14 +135,17 @@ def _panel(simulated: Simulated, series: Series) -> f.Panel:
     top = min(1.05 * max(float(curve["y"].max()) for curve in curves), 2.5 * float(curves[-1]["y"].max()))
     layout = f.layout(
         f.plot_text(f"{series.label} ({series.unit})"),
-        "density",
+        say("density"),
         xaxis={"range": [low - margin, high + margin]},
         yaxis={"showticklabels": False, "ticks": "", "range": [0, top]},
         margin={"l": 30},
     )
-    alt = (
-        f"Densities of {chosen.shape[0]} simulated series, {simulated.when}, beside the measured one; 95 % of the "
-        f"simulated values lie from {simulated.span(series.unit)}."
+    alt = say(
+        "Densities of {n} simulated series, {when}, beside the measured one; 95 % of the simulated values lie from "
+        "{span}.",
+        n=chosen.shape[0],
+        when=simulated.when,
+        span=simulated.span(series.unit),
     )
     return f.Panel(traces, layout, alt, label=simulated.when[0].upper() + simulated.when[1:], height=240)
 

@@ -1,13 +1,16 @@
-"""How an approximation's draws would have to be weighted to be the posterior's."""
+"""How the posterior's draws are weighted, or how those of an approximation would have to be."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.language import say
 from bayeskit.core.types import Fit
-from bayeskit.core.words import percent, significant
-from bayeskit.diagnostics.variational import Importance, importance, k_hat_limit
+from bayeskit.core.words import significant, with_unit
+from bayeskit.diagnostics.variational import importance
+from bayeskit.diagnostics.weighted import draw_weights
+from bayeskit.diagnostics.weights import Importance, k_hat_limit
 from bayeskit.reporting import figures as f
 
 BINS = 40
@@ -16,7 +19,8 @@ SMALLEST = -6.0  # powers of ten; draws that weigh less stand in the first bar
 
 def weight_figure(fit: Fit) -> f.Figure | None:
     """Draw the histogram of the importance weights; None where there are none."""
-    found = importance(fit)
+    weighted = fit.provenance.kind == "weighted"
+    found = draw_weights(fit) if weighted else importance(fit)
     if isinstance(found, str):
         return None
     powers = _powers(found)
@@ -28,7 +32,7 @@ def weight_figure(fit: Fit) -> f.Figure | None:
         "y": counts,
         "width": [float(edges[1] - edges[0])] * BINS,
         "marker": {"color": f.FIT},
-        "hovertemplate": "%{y} draws<extra></extra>",
+        "hovertemplate": say("{n} draws", n="%{y}") + "<extra></extra>",
     }
     equal = {
         "type": "line",
@@ -41,24 +45,38 @@ def weight_figure(fit: Fit) -> f.Figure | None:
     }
     ticks = np.arange(np.ceil(low), np.floor(high) + 1)
     layout = f.layout(
-        "weight, the average being 1",
-        "draws",
+        say("weight, the average being 1"),
+        say("draws"),
         shapes=[equal],
-        annotations=[f.label("average", 0, 1, f.MUTED, yref="paper", yanchor="bottom")],
+        annotations=[f.label(say("average"), 0, 1, f.MUTED, yref="paper", yanchor="bottom")],
         margin={"t": 24},
         xaxis={"tickvals": ticks.tolist(), "ticktext": [f"{10.0**power:g}" for power in ticks]},
     )
     size = found.weights.size
     largest = float(found.weights.max())
     k_hat, limit = significant(found.k_hat, 2), f"{k_hat_limit(size):g}"
+    alt = say("Histogram of {draws} importance weights; k-hat is {value}.", draws=f"{size:,}", value=k_hat)
     return f.Figure(
         name="weights",
-        title=f"k-hat is {k_hat}, at most {limit} is needed: the heaviest of {size:,} draws carries "
-        f"{percent(largest)} of all weight",
-        caption="How to read: were the approximation exact, all draws would weigh the same. A long tail to the right "
-        "means that a few draws stand for what the approximation all but misses; k-hat measures that tail. Draws far "
-        "to the left lie where the posterior has nothing: the approximation is too wide there.",
-        panels=(f.Panel([bars], layout, f"Histogram of {size:,} importance weights; k-hat is {k_hat}.", height=260),),
+        title=say(
+            "k-hat is {value}, at most {limit} is needed: the heaviest of {draws} draws carries {share} of all weight",
+            value=k_hat,
+            limit=limit,
+            draws=f"{size:,}",
+            share=with_unit(significant(100 * largest, 2), "%"),
+        ),
+        caption=say(
+            "How to read: were the draws the posterior's own, all would weigh the same. A long tail to the right means "
+            "that a few draws stand for what the others all but miss; k-hat measures that tail. Draws far to the left "
+            "lie where the posterior has nothing: they were made in vain."
+        )
+        if weighted
+        else say(
+            "How to read: were the approximation exact, all draws would weigh the same. A long tail to the right "
+            "means that a few draws stand for what the approximation all but misses; k-hat measures that tail. Draws "
+            "far to the left lie where the posterior has nothing: the approximation is too wide there."
+        ),
+        panels=(f.Panel([bars], layout, alt, height=260),),
     )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bayeskit.core.language import mark, say
 from bayeskit.core.types import Assessment, Fit, ModelCard, Series
-from bayeskit.core.words import NO_BREAK, day, percent, plus_minus, significant, with_unit
+from bayeskit.core.words import NO_BREAK, day, inside, joined, percent, plus_minus, significant, with_unit
 from bayeskit.reporting.overview import MAX_ROWS, pick, still, value_text
-from bayeskit.reporting.results import Forecasts, Path, Scalar, path
+from bayeskit.reporting.results import Forecasts, Path, Scalar, mean_step, path
 
 N_KEY_VALUES = 6
 
@@ -42,27 +43,35 @@ def key_values(fit: Fit, assessment: Assessment) -> list[tuple[str, str]]:
 def _where_it_went(state: Path, series: Series) -> str:
     low, high = int(state.mean.argmin()), int(state.mean.argmax())
     texts = [with_unit(plus_minus(state.mean[i], state.sd[i]), series.unit) for i in (low, high)]
-    return (
-        f"Between {day(state.dates[0])} and {day(state.dates[-1])} the fitted level of {_inside(series.label)} ran "
-        f"from {texts[0]} ({day(state.dates[low])}) to {texts[1]} ({day(state.dates[high])})."
+    return say(
+        "Between {first} and {last} the fitted level of {what} ran from {low} ({low_day}) to {high} ({high_day}).",
+        first=day(state.dates[0]),
+        last=day(state.dates[-1]),
+        what=inside(series.label),
+        low=texts[0],
+        low_day=day(state.dates[low]),
+        high=texts[1],
+        high_day=day(state.dates[high]),
     )
 
 
 def _how_it_moves(fit: Fit, state: Path, series: Series, forecast: Forecasts | None) -> str:
     # Of the draws: their mean is smoother than the level itself.
-    draws = fit.posterior["posterior"][series.state]
-    step = float(np.abs(draws.diff("date")).mean())
-    moved = (
-        f"From one day to the next the level moved by {with_unit(significant(step, 2), series.unit)} on average, and "
-        f"it ends at {with_unit(plus_minus(state.mean[-1], state.sd[-1]), series.unit)}."
+    step = mean_step(fit, series)
+    moved = say(
+        "From one day to the next the level moved by {step} on average, and it ends at {end}.",
+        step=with_unit(significant(step, 2), series.unit),
+        end=with_unit(plus_minus(state.mean[-1], state.sd[-1]), series.unit),
     )
     if forecast is None:
         return moved
     error = with_unit(significant(float(np.median(forecast.sd)), 2), series.unit)
-    return (
-        f"{moved} A day ahead, the next {_inside(series.label)} can be forecast to within ±{NO_BREAK}{error} (one "
-        "standard deviation)."
+    ahead = say(
+        "A day ahead, the next {what} can be forecast to within {error} (one standard deviation).",
+        what=inside(series.label),
+        error=f"±{NO_BREAK}{error}",
     )
+    return joined([moved, ahead])
 
 
 def _slope_at_end(fit: Fit, assessment: Assessment, series: Series) -> list[str]:
@@ -70,13 +79,16 @@ def _slope_at_end(fit: Fit, assessment: Assessment, series: Series) -> list[str]
         return []
     slope = path(fit, assessment, series.slope)
     mean, sd = float(slope.mean[-1]), float(slope.sd[-1])
-    text = with_unit(plus_minus(abs(mean), sd), f"{series.unit} a day")
+    unit = say("{unit} a day", unit=series.unit)
     if slope.low95[-1] < 0 < slope.high95[-1]:
+        value = f"{plus_minus(mean, sd)} {unit}"
         return [
-            f"Whether the level is rising or falling on the last day the data do not say ({plus_minus(mean, sd)} "
-            f"{series.unit} a day)."
+            say("Whether the level is rising or falling on the last day the data do not say ({value}).", value=value)
         ]
-    return [f"On the last day the level is {'rising' if mean > 0 else 'falling'} by {text}."]
+    change = with_unit(plus_minus(abs(mean), sd), unit)
+    if mean > 0:
+        return [say("On the last day the level is rising by {change}.", change=change)]
+    return [say("On the last day the level is falling by {change}.", change=change)]
 
 
 def _compared(found: Sequence[Scalar], card: ModelCard) -> list[str]:
@@ -89,16 +101,17 @@ def _compared(found: Sequence[Scalar], card: ModelCard) -> list[str]:
         share = float(np.mean(cells[0].draws > cells[1].draws))
         high, low = cells if share >= 0.5 else cells[::-1]
         sizes = [plus_minus(cell.row["mean"], cell.row["sd"]) for cell in (high, low)]
-        against = f"{sizes[0]} against {with_unit(sizes[1], high.quantity.unit)}"
+        template = mark("{first} is larger than {second} in {share} of the draws: {value} against {other}.")
         if max(share, 1 - share) < 0.975:
-            texts.append(f"Whether {high.label} or {low.label} is larger the data do not say ({against}).")
-        else:
-            texts.append(
-                f"{high.label} is larger than {low.label} in {percent(max(share, 1 - share))} of the draws: {against}."
+            template = mark("Whether {first} or {second} is larger the data do not say ({value} against {other}).")
+        texts.append(
+            say(
+                template,
+                first=high.label,
+                second=low.label,
+                share=percent(max(share, 1 - share)),
+                value=sizes[0],
+                other=with_unit(sizes[1], high.quantity.unit),
             )
+        )
     return texts
-
-
-def _inside(label: str) -> str:
-    """Return the label as it stands inside a sentence: an ordinary capitalised word loses its capital."""
-    return label[0].lower() + label[1:] if label[1:2].islower() else label

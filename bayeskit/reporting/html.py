@@ -11,17 +11,22 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from bayeskit.core.language import say, say_count, speaking, spoken
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import day
+from bayeskit.reporting.translated import translated
 
+# Names end where ASCII does: in Japanese no space stands around them.
 _MARKED = re.compile(
-    r"\b[A-Za-z]\w{0,15}\[[\w.,:-]{1,16}\]|(?<![\w/.&-])[A-Za-z]{1,15}(?:_[A-Za-z0-9]{1,8}){1,2}(?![\w/])"
-    r"|(?<![\w-])--[a-z][a-z-]{1,20}"
-    r"|(?P<date>\b\d{4}-\d{2}-\d{2}\b)"
+    r"(?a:\b[A-Za-z]\w{0,15})\[[\w.,:-]{1,16}\]|(?a:(?<![\w/.&-])[A-Za-z]{1,15}(?:_[A-Za-z0-9]{1,8}){1,2}(?![\w/]))"
+    r"|(?a:(?<![\w-])--[a-z][a-z-]{1,20})"
+    r"|(?P<date>(?a:\b\d{4}-\d{2}-\d{2}\b))|`(?P<code>[^`\n]{1,500})`"
 )
 
+_FIGURES = ("numbers.js", "files.js", "report.js", "densities.js", "table.js", "downloads.js")
 
-def render(fit: Fit, assessment: Assessment) -> str:
+
+def render(fit: Fit, assessment: Assessment, *, language: str = "en") -> str:
     """Render the report of a fit.
 
     Parameters
@@ -30,12 +35,24 @@ def render(fit: Fit, assessment: Assessment) -> str:
         The posterior and where it came from.
     assessment
         Its verdicts and summary.
+    language
+        One of ``core.language.languages``.
 
     Returns
     -------
     str
         One HTML file that needs no network; the same fit gives the same text.
+
+    Raises
+    ------
+    ConfigError
+        If there is no catalogue for the language.
     """
+    with speaking(language):
+        return _render(*translated(fit, assessment))
+
+
+def _render(fit: Fit, assessment: Assessment) -> str:
     from bayeskit.reporting.sections import build
 
     origin = fit.provenance
@@ -57,14 +74,15 @@ def page(template: str, *, plotly: bool, **context: Any) -> str:
 
     Scripts run only if their SHA-256 is in the policy: a script that slipped in from a data file would not run.
     """
-    scripts = [plotly_source(), _text("report.js")] if plotly else []
+    scripts = [plotly_source(), "\n".join(map(_text, _FIGURES))] if plotly else [_text("index.js")]
+    context["language"] = spoken()
     context["style"] = _text("report.css") + _highlight_style()
     text: str = _environment().get_template(template).render(scripts=scripts, policy=_policy(scripts), **context)
     return text
 
 
 def prose(text: str) -> Markup:
-    """Escape a sentence, keep its dates on one line, and set its parameters and options as code.
+    """Escape a sentence, keep its dates on one line, and set its parameters, options and what is in `` ` `` as code.
 
     Examples
     --------
@@ -75,6 +93,8 @@ def prose(text: str) -> Markup:
     def mark(match: re.Match[str]) -> str:
         if match.group("date"):
             return f'<span class="nb">{match.group()}</span>'
+        if match.group("code"):
+            return f'<code class="command">{match.group("code")}</code>'
         return f"<code>{match.group()}</code>"
 
     # Escaped first; what is matched then holds no character that means anything in HTML.
@@ -126,6 +146,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["prose"] = prose
+    environment.globals |= {"say": say, "say_count": say_count}
     return environment
 
 

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from bayeskit.core.language import mark, said, say
 from bayeskit.core.types import Assessment, Fit, Kind, Verdict
-from bayeskit.core.words import number, percent, sentence, significant
+from bayeskit.core.words import joined, number, percent, sentence, significant
 
 KINDS: dict[Kind, str] = {
-    "mcmc": "Markov chains",
-    "iid": "independent draws",
-    "weighted": "weighted draws",
-    "variational": "a variational approximation",
-    "point": "a point estimate",
+    "mcmc": mark("Markov chains"),
+    "iid": mark("independent draws"),
+    "weighted": mark("weighted draws"),
+    "variational": mark("a variational approximation"),
+    "point": mark("a point estimate"),
 }
 # Without this check a result of the kind says nothing of itself.
-_ESSENTIAL: dict[Kind, str] = {"variational": "pareto_k", "point": "converged"}
-_MCMC_CHECKS = "R-hat, effective sample size, divergences, tree depth, energy"
+_ESSENTIAL: dict[Kind, str] = {"variational": "pareto_k", "weighted": "weights_k", "point": "converged"}
 _SILENT: dict[Kind, tuple[str, ...]] = {
     "variational": (
-        "What the approximation has no draws of: k-hat sees only where it has some, so that another mode of the "
-        "posterior would not show",
+        mark(
+            "What the approximation has no draws of: k-hat sees only where it has some, so that another mode of the "
+            "posterior would not show"
+        ),
     ),
-    "point": ("Uncertainty: a point has none, and the most probable point can lie far from most of the posterior",),
+    "weighted": (
+        mark(
+            "What the draws never reach: k-hat sees only where there are some, so that another mode of the posterior "
+            "would not show"
+        ),
+    ),
+    "point": (
+        mark("Uncertainty: a point has none, and the most probable point can lie far from most of the posterior"),
+    ),
 }
 _NEXT: dict[Kind, str] = {
-    "variational": "Before a decision rests on these numbers, sample the posterior (--method sample) and compare.",
-    "point": "For intervals, sample the posterior (--method sample), or approximate it (--method laplace).",
-    "iid": "Use the draws; nothing was fitted, so that there is nothing to be doubted but the program.",
+    "variational": mark(
+        "Before a decision rests on these numbers, sample the posterior (--method sample) and compare."
+    ),
+    "point": mark("For intervals, sample the posterior (--method sample), or approximate it (--method laplace)."),
+    "iid": mark("Use the draws; nothing was fitted, so that there is nothing to be doubted but the program."),
 }
 
 
@@ -44,52 +56,89 @@ def success(fit: Fit, assessment: Assessment, *, adequate: bool) -> str | None:
     if kind == "variational" and "pareto_k" in made:
         k_hat, limit = made["pareto_k"].value, made["pareto_k"].threshold
         worth = made["importance_ess"].value if "importance_ess" in made else None
-        told = f"k-hat is {significant(k_hat or 0.0, 2)} (limit {limit:g}), so that it lies close to "
-        told += "the posterior wherever it has draws"
-        told += f"; {draws:,} draws are worth {number(worth, 0)} of the posterior's own" if worth is not None else ""
-        told += "".join(f". But {doubt}" for doubt in doubts(fit))
-        return f"Usable as an approximation{'' if adequate else ', but not yet the model'}: {told}."
+        told = say(
+            "k-hat is {value} (limit {limit}), so that it lies close to the posterior wherever it has draws",
+            value=significant(k_hat or 0.0, 2),
+            limit=f"{limit:g}",
+        )
+        if worth is not None:
+            own = say("{draws} draws are worth {n} of the posterior's own", draws=f"{draws:,}", n=number(worth, 0))
+            told = say("{a}; {b}", a=told, b=own)
+        template = mark("Usable as an approximation: {reasons}.")
+        if not adequate:
+            template = mark("Usable as an approximation, but not yet the model: {reasons}.")
+        return joined([say(template, reasons=told), *(say("But {doubt}.", doubt=doubt) for doubt in doubts(fit))])
+    if kind == "weighted" and {"weights_k", "importance_ess"} <= made.keys():
+        template = mark(
+            "Trust it: the weights can be relied on (k-hat {value}, limit {limit}), and {draws} weighted draws are "
+            "worth {n} of the posterior's own."
+        )
+        if not adequate:
+            template = mark(
+                "Trust the computation, but not yet the model: the weights can be relied on (k-hat {value}, limit "
+                "{limit}), and {draws} weighted draws are worth {n} of the posterior's own."
+            )
+        return say(
+            template,
+            value=significant(made["weights_k"].value or 0.0, 2),
+            limit=f"{made['weights_k'].threshold:g}",
+            draws=f"{draws:,}",
+            n=number(made["importance_ess"].value or 0.0, 0),
+        )
     if kind == "point" and "converged" in made:
-        return "This is a point, not a posterior: the optimiser converged, but says nothing of how far it may be off."
+        return say(
+            "This is a point, not a posterior: the optimiser converged, but says nothing of how far it may be off."
+        )
     if kind == "iid" and "simulation_error" in made:
-        error = percent(made["simulation_error"].value or 0.0)
-        return (
-            f"Enough draws: {draws:,} independent ones give each mean to within {error} of its standard deviation. "
-            "No posterior was sampled."
+        return say(
+            "Enough draws: {draws} independent ones give each mean to within {error} of its standard deviation. No "
+            "posterior was sampled.",
+            draws=f"{draws:,}",
+            error=percent(made["simulation_error"].value or 0.0),
         )
     return None
 
 
 def doubts(fit: Fit) -> list[str]:
     """Return what went wrong on the way to an approximation, whatever its k-hat is."""
-    said = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
-    lost, message = int(said.get("failed_paths") or 0), str(said.get("message") or "no reason given")
-    found = (
-        [f"{lost} of its {fit.provenance.config['paths']} paths failed: what they led to was not reached"]
-        if lost
-        else []
-    )
-    if said.get("converged") is not None and not said["converged"]:
-        found.append(f"its optimiser did not converge ({message}): give it more steps (--iterations)")
+    told = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
+    lost, message = int(told.get("failed_paths") or 0), str(told.get("message") or say("no reason given"))
+    found = []
+    if lost:
+        paths = fit.provenance.config["paths"]
+        failure = say("{n} of its {paths} paths failed: what they led to was not reached", n=lost, paths=paths)
+        found.append(failure)
+    if told.get("converged") is not None and not told["converged"]:
+        found.append(
+            say("its optimiser did not converge ({message}): give it more steps (--iterations)", message=message)
+        )
     return found
 
 
 def nothing(fit: Fit, verdict: Verdict | None) -> str:
     """Return the sentence for a result of which nothing could be checked."""
-    what = KINDS[fit.provenance.kind]
+    what = said(KINDS[fit.provenance.kind])
     if verdict is None:
-        return f"Nothing was checked: these numbers are {what}, taken as they came. Read them with care."
-    question = "how close it is to the posterior" if verdict.name == "pareto_k" else "whether the optimiser arrived"
-    return f"Not checked: these numbers are {what}, and {question} cannot be told. {sentence(verdict.detail)}"
+        return say("Nothing was checked: these numbers are {what}, taken as they came. Read them with care.", what=what)
+    template = mark("Not checked: these numbers are {what}, and whether the optimiser arrived cannot be told.")
+    if verdict.name == "pareto_k":
+        template = mark("Not checked: these numbers are {what}, and how close it is to the posterior cannot be told.")
+    if verdict.name == "weights_k":
+        template = mark("Not checked: these numbers are {what}, and whether the weights are sound cannot be told.")
+    return joined([say(template, what=what), sentence(verdict.detail)])
 
 
 def silent(kind: Kind) -> list[str]:
     """Return what a result of this kind cannot tell."""
     if kind == "mcmc":
         return []
-    return [*_SILENT.get(kind, ()), f"{_MCMC_CHECKS}: they mean nothing for {KINDS[kind]}"]
+    chains = say(
+        "R-hat, effective sample size, divergences, tree depth, energy: they mean nothing for {what}",
+        what=said(KINDS[kind]),
+    )
+    return [*(said(text) for text in _SILENT.get(kind, ())), chains]
 
 
 def advice(kind: Kind) -> str:
     """Return what to do next with a result of this kind, or nothing."""
-    return _NEXT.get(kind, "")
+    return said(_NEXT.get(kind, ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bayeskit.core.types import Fit
+from bayeskit.reporting.equal_weights import equally_weighted
 from bayeskit.reporting.figures_predictive import describe_forecasts
 from bayeskit.reporting.outline import outline_of
 from bayeskit.reporting.replicated import Replicated, model_fit_of, replications
@@ -12,6 +13,7 @@ from bayeskit.reporting.verdict import ModelFit
 
 def judge(fit: Fit) -> tuple[ModelFit | None, Forecasts | None, list[Replicated]]:
     """Return what can be said of the model, and the forecasts or replications that it rests on."""
+    fit, _ = equally_weighted(fit)
     series = fit.provenance.card.series
     if series is not None:
         forecast = forecasts(fit, series)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayeskit.core.language import say, say_count
 from bayeskit.core.types import Assessment, Fit, Quantity
 from bayeskit.core.words import (
     MINUS,
     NO_BREAK,
     align,
     align_pairs,
-    count,
     decimals_for,
+    interval,
     number,
     plus_minus,
     sentence,
@@ -66,7 +67,7 @@ def pick(fit: Fit) -> list[Shown]:
 
 def overview(fit: Fit, assessment: Assessment) -> Overview:
     """Return the table of what was computed, from the summary."""
-    picked = pick(fit)
+    picked = pick(fit) if fit.has_draws else _recorded(assessment)
     scalars = [shown for shown in picked if shown.labels == (shown.name,)]
     arrays = [shown for shown in picked if shown.labels != (shown.name,)]
     visible = [*scalars[:MAX_SCALARS], *arrays[:MAX_VARIABLES]]
@@ -77,14 +78,26 @@ def overview(fit: Fit, assessment: Assessment) -> Overview:
     for shown in arrays[:MAX_VARIABLES]:
         rows += [filled[label] for label in shown.labels]
         if shown.total > len(shown.labels):
-            rows.append(_told(f"{shown.total - len(shown.labels):,} more of {shown.name}"))
+            rows.append(_told(say("{n} more of {name}", n=f"{shown.total - len(shown.labels):,}", name=shown.name)))
     rows += _rest(arrays[MAX_VARIABLES:])
-    return Overview(rows, len(labels), len(assessment.summary), _caution(fit, assessment))
+    return Overview(rows, len(labels), len(assessment.summary), caution(fit, assessment))
 
 
 def still(row: pd.Series[float]) -> bool:
     """Whether a row of the summary is of a quantity that never moves, or never holds a number."""
     return not row.get("sd", 0.0) > 0
+
+
+def _recorded(assessment: Assessment) -> list[Shown]:
+    """Choose as ``pick`` does where the draws are missing, by what the summary's labels say."""
+    labels: dict[str, list[str]] = {}
+    for label in map(str, assessment.summary.index):
+        labels.setdefault(label.partition("[")[0], []).append(label)
+    single = [Shown(name, (name,), 1) for name, cells in labels.items() if cells == [name]]
+    arrays = {name: len(cells) for name, cells in labels.items() if cells != [name]}
+    shares = _shares(arrays, MAX_ROWS - min(len(single), MAX_SCALARS))
+    cut = [Shown(name, tuple(labels[name][: shares.get(name, 0)]), size) for name, size in arrays.items()]
+    return [*single, *cut]
 
 
 def _shares(arrays: Mapping[str, int], room: int) -> dict[str, int]:
@@ -97,29 +110,42 @@ def _shares(arrays: Mapping[str, int], room: int) -> dict[str, int]:
     return shares
 
 
-def _caution(fit: Fit, assessment: Assessment) -> str:
+def caution(fit: Fit, assessment: Assessment) -> str:
+    """Return what the intervals of an approximation, or of weighted draws, are worth; nothing of other kinds."""
+    if fit.provenance.kind == "weighted":
+        return _worth(assessment)
     if fit.provenance.kind != "variational":
         return ""
     k_hat = next((v for v in assessment.verdicts if v.name == "pareto_k"), None)
     if k_hat is not None and k_hat.passed is False and k_hat.value is None:
-        return "These are intervals of an approximation that is far from the posterior: one draw outweighs all others."
+        return say(
+            "These are intervals of an approximation that is far from the posterior: one draw outweighs all others."
+        )
     if k_hat is None or k_hat.value is None:
-        return "These are intervals of an approximation; how good they are was not checked."
-    return (
-        f"These are intervals of an approximation, with a k-hat of {significant(k_hat.value, 2)} (at most "
-        f"{k_hat.threshold:g} is needed)."
+        return say("These are intervals of an approximation; how good they are was not checked.")
+    return say(
+        "These are intervals of an approximation, with a k-hat of {value} (at most {limit} is needed).",
+        value=significant(k_hat.value, 2),
+        limit=f"{k_hat.threshold:g}",
     )
+
+
+def _worth(assessment: Assessment) -> str:
+    worth = next((v.value for v in assessment.verdicts if v.name == "importance_ess"), None)
+    if worth is None:
+        return say("These are intervals of weighted draws; what the weights are worth was not checked.")
+    return say("These are intervals of weighted draws, worth {n} of the posterior's own.", n=number(worth, 0))
 
 
 def _rest(left_out: list[Shown]) -> list[ParameterRow]:
     if not left_out:
         return []
     names = ", ".join(shown.name for shown in left_out[:5]) + (", …" if len(left_out) > 5 else "")
-    return [_told(f"{count(len(left_out), 'more variable')}: {names}")]
+    return [_told(say_count(len(left_out), "{n} more variable: {names}", "{n} more variables: {names}", names=names))]
 
 
 def _told(text: str) -> ParameterRow:
-    return ParameterRow("", f"… {text}, in summary.csv", "", "", "", "", "")
+    return ParameterRow("", say("… {what}, in summary.csv", what=text), "", "", "", "", "")
 
 
 def _rows(fit: Fit, table: pd.DataFrame) -> list[ParameterRow]:
@@ -131,8 +157,8 @@ def _rows(fit: Fit, table: pd.DataFrame) -> list[ParameterRow]:
         plain = [row for row in records if _aligns(row)]
         aligned = zip(
             align_pairs((value_text(row) for row in plain), f"{NO_BREAK}±{NO_BREAK}"),
-            align_pairs((_interval(row, "q16", "q84") for row in plain), " to "),
-            align_pairs((_interval(row, "q2.5", "q97.5") for row in plain), " to "),
+            align_pairs((_interval(row, "q16", "q84") for row in plain), interval("", "")),
+            align_pairs((_interval(row, "q2.5", "q97.5") for row in plain), interval("", "")),
             strict=True,
         )
         shown = [next(aligned) if _aligns(row) else _alone(row) for row in records]
@@ -171,11 +197,13 @@ def value_text(row: pd.Series[float]) -> str:
 
 def _constant(row: pd.Series[float]) -> str:
     mean = float(row["mean"])
-    return "no number" if np.isnan(mean) else f"{mean:.6g} (constant)".replace("-", MINUS)
+    if np.isnan(mean):
+        return say("no number")
+    return say("{value} (constant)", value=f"{mean:.6g}".replace("-", MINUS))
 
 
 def _interval(row: pd.Series[float], low: str, high: str) -> str:
     ends, sd = (float(row[low]), float(row[high])), float(row["sd"])
     if all(legible(end, sd) for end in ends):
-        return " to ".join(number(end, decimals_for(sd)) for end in ends)
-    return " to ".join(with_exponent(end, sd) for end in ends)
+        return interval(*(number(end, decimals_for(sd)) for end in ends))
+    return interval(*(with_exponent(end, sd) for end in ends))

@@ -9,10 +9,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.language import mark, say
 from bayeskit.core.types import Fit
-from bayeskit.core.words import NO_BREAK, listing, percent
-from bayeskit.diagnostics.labels import cell_draws, cell_labels
+from bayeskit.core.words import listing, percent
+from bayeskit.diagnostics.blocks import cells_at, finite_cells
+from bayeskit.diagnostics.labels import cell_labels
 from bayeskit.diagnostics.predictive import leave_out, transform
+from bayeskit.diagnostics.reliability import Reliability, reliability
 from bayeskit.reporting.figures_predictive import band_of
 from bayeskit.reporting.results import group
 from bayeskit.reporting.verdict import ModelFit
@@ -28,6 +31,7 @@ MIN_JUDGED = 10  # observations; the transforms of fewer say little
 FEW_UNRELIABLE = 0.02  # of the observations
 GRID = 100
 PROBABILITY = 0.99
+APART = 4.0  # times the variance by chance: probabilities that are closer are the same
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,32 @@ class Replicated:
         low, high = np.quantile(self.draws.mean(1), [(1 - PROBABILITY) / 2, (1 + PROBABILITY) / 2])
         return float(self.observed.mean()), float(low), float(high)
 
+    @cached_property
+    def reliability(self) -> Reliability | None:
+        """Of binary data: how often 1s came by their predicted probability; None where all have much the same one.
+
+        Where the likelihood of each observation is known, an observation's probability is what the others predict.
+        """
+        if self.nature != "binary" or self.observed.size < MIN_JUDGED:
+            return None
+        probability = self.draws.mean(0)
+        if probability.var() < APART * np.mean(probability * (1 - probability)) / self.draws.shape[0]:
+            return None
+        if self.predicts and self._left_out is not None and self.log_likelihood is not None:
+            seen = np.average(np.exp(np.minimum(self.log_likelihood, 0.0)), axis=0, weights=np.exp(self._left_out[0]))
+            probability = np.where(self.observed == 1, seen, 1 - seen)
+        return reliability(self.observed, probability)
+
     def coverage(self, probability: float) -> float:
         """Share of the observations inside their central predictive intervals."""
         tail = (1 - probability) / 2
         return float(np.mean((self.pit >= tail) & (self.pit <= 1 - tail)))
+
+    @property
+    def misjudges(self) -> bool:
+        """Whether predicted probabilities of binary data are wrong; not judged of data that the posterior has seen."""
+        found = self.reliability if self.predicts else None
+        return found is not None and found.p_value <= 1 - PROBABILITY
 
     def curve(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Return a grid, the transforms' distribution minus the uniform one, and the band around it."""
@@ -109,7 +135,7 @@ class Replicated:
         """
         if self.nature == "binary":
             seen, low, high = self.share
-            return not low <= seen <= high
+            return not low <= seen <= high or self.misjudges
         if self.observed.size < MIN_JUDGED:
             return False
         grid, difference, low_band, high_band = self.curve()
@@ -139,57 +165,70 @@ def model_fit_of(found: list[Replicated], section: int) -> ModelFit | None:
     if not found:
         return None
     wrong = [replicated for replicated in found if replicated.off()]
-    place = f"section {section}"
     if wrong:
-        told = listing([_told(replicated) for replicated in wrong])
-        spread = ", and they are not spread as it says" if wrong[0].nature != "binary" else ""
-        return ModelFit(
-            adequate=False,
-            sentence=f"The model misses something: {told}{spread}. {place.capitalize()} shows it; try another model.",
+        template = mark(
+            "The model misses something: {found}. Section {section} shows it; try another model, and put both side by "
+            "side (`bayeskit compare`)."
         )
+        if wrong[0].nature != "binary":
+            template = mark(
+                "The model misses something: {found}, and they are not spread as it says. Section {section} shows it; "
+                "try another model, and put both side by side (`bayeskit compare`)."
+            )
+        told = listing([_told(replicated) for replicated in wrong])
+        return ModelFit(adequate=False, sentence=say(template, found=told, section=section))
     told = listing([_told(replicated) for replicated in found])
-    return ModelFit(adequate=True, sentence=f"Nothing speaks against it so far: {told} ({place}).")
+    sentence = say("Nothing speaks against it so far: {found} (section {section}).", found=told, section=section)
+    return ModelFit(adequate=True, sentence=sentence)
 
 
 def _told(replicated: Replicated) -> str:
+    if replicated.nature == "binary" and replicated.misjudges:
+        return say("{name} is not 1 as often as its predicted probabilities say", name=replicated.name)
     if replicated.nature == "binary":
         seen, low, high = replicated.share
-        return f"{replicated.name} is 1 in {percent(seen)} ({percent(low)} to {percent(high)} in replications)"
+        return say(
+            "{name} is 1 in {seen}, in replications in {low} to {high}",
+            name=replicated.name,
+            seen=percent(seen),
+            low=percent(low),
+            high=percent(high),
+        )
     inside = round(replicated.coverage(0.95) * replicated.observed.size)
     size = replicated.observed.size
-    which = f"all {size:,}" if inside == size else f"{inside:,} of the {size:,}"
-    return f"{which} values of {replicated.name} lie in their 95{NO_BREAK}% predictive intervals"
+    template = mark("{inside} of the {total} values of {name} lie in their 95\u00a0% predictive intervals")
+    if inside == size:
+        template = mark("all {total} values of {name} lie in their 95\u00a0% predictive intervals")
+    return say(template, inside=f"{inside:,}", total=f"{size:,}", name=replicated.name)
 
 
 def _read(fit: Fit, name: str) -> Replicated | None:
     array = fit.posterior["observed_data"].to_dataset()[name]
     values = array.to_numpy().astype(float).ravel()
-    draws = cell_draws(fit.posterior["posterior_predictive"].to_dataset()[name]).astype(float)
-    draws = draws.reshape(-1, draws.shape[-1])
-    if draws.shape[1] != values.size or draws.shape[0] < MIN_DRAWS or values.size < 2:
+    replicated = fit.posterior["posterior_predictive"].to_dataset()[name]
+    n_draws = replicated.sizes["chain"] * replicated.sizes["draw"]
+    if n_draws < MIN_DRAWS or replicated.size != n_draws * values.size or values.size < 2:
         return None
-    n_draws = draws.shape[0]
     rows = np.unique(np.linspace(0, n_draws - 1, min(n_draws, MAX_DRAWS)).astype(int))
-    kept = np.flatnonzero(np.isfinite(values) & np.isfinite(draws).all(axis=0))
+    kept = np.flatnonzero(np.isfinite(values) & finite_cells(replicated))
     n_observed = kept.size
     columns = kept[np.unique(np.linspace(0, n_observed - 1, min(n_observed, MAX_OBSERVATIONS)).astype(int))]
     if columns.size < 2:
         return None
-    likelihood = _likelihood(fit, name, values.size)
     labels = cell_labels(array)
     return Replicated(
         name=name,
         labels=[labels[column] for column in columns],
         observed=values[columns],
-        draws=draws[np.ix_(rows, columns)],
-        log_likelihood=None if likelihood is None else likelihood[np.ix_(rows, columns)],
+        draws=cells_at(replicated, columns, rows),
+        log_likelihood=_likelihood(fit, name, values.size, columns, rows),
         n_observed=n_observed,
         n_draws=n_draws,
         could_predict=fit.provenance.kind == "mcmc",
     )
 
 
-def _likelihood(fit: Fit, name: str, size: int) -> Floats | None:
+def _likelihood(fit: Fit, name: str, size: int, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats | None:
     """Return the log likelihood of each observation, from the variable of that name or the only one of that size."""
     likelihood = group(fit, "log_likelihood")
     if likelihood is None or fit.provenance.kind != "mcmc":
@@ -197,6 +236,7 @@ def _likelihood(fit: Fit, name: str, size: int) -> Floats | None:
     names = [name] if name in likelihood else list(likelihood.data_vars)
     if len(names) != 1:
         return None
-    draws = cell_draws(likelihood[names[0]]).astype(float)
-    flat: Floats = draws.reshape(-1, draws.shape[-1])
-    return flat if flat.shape[1] == size and np.isfinite(flat).all() else None
+    pointwise = likelihood[names[0]]
+    if pointwise.size != size * pointwise.sizes["chain"] * pointwise.sizes["draw"]:
+        return None
+    return cells_at(pointwise, columns, rows) if finite_cells(pointwise).all() else None

@@ -12,12 +12,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayeskit.core.types import Assessment, Fit, Quantity, Series
-from bayeskit.diagnostics.labels import cell_dims, cell_draws, cell_labels, real_valued
+from bayeskit.diagnostics.blocks import cell_blocks
+from bayeskit.diagnostics.labels import cell_dims, cell_labels, draws_at, real_valued
 
 Floats = NDArray[np.float64]
 
 BOUNDARY_RATIO = 0.2
 MIN_FORECASTS = 10
+MAX_RECORDED = 60  # quantities of a program whose draws are missing
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,10 @@ def cells(array: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
     inner = cell_dims(array)
     if not inner:
         return [(str(array.name), array)]
-    stacked = array.stack(cell=inner)
+    places = np.ndindex(*(array.sizes[dim] for dim in inner))
     return [
-        (text, stacked.isel(cell=i).drop_vars(["cell", *inner], errors="ignore"))
-        for i, text in enumerate(cell_labels(array))
+        (text, array.isel(dict(zip(inner, place, strict=True)), drop=True))
+        for text, place in zip(cell_labels(array), places, strict=True)
     ]
 
 
@@ -111,23 +113,21 @@ def labelled(fit: Fit, assessment: Assessment, labels: Sequence[str]) -> list[Sc
     """Return the scalars of these labels, of any variable."""
     posterior = real_valued(fit.posterior["posterior"].to_dataset())
     quantities = {quantity.name: quantity for quantity in fit.provenance.card.quantities}
+    names = {label: label.partition("[")[0] for label in labels}
+    places = {
+        name: {label: place for place, label in enumerate(cell_labels(posterior[name]))} for name in names.values()
+    }
     found = []
-    for label in labels:
-        name = label.partition("[")[0]
-        place = cell_labels(posterior[name]).index(label)
-        draws = cell_draws(posterior[name])[..., place]
-        found.append(Scalar(label, quantities.get(name, Quantity(name)), draws, assessment.summary.T[label]))
+    for label, name in names.items():
+        draws = draws_at(posterior[name], places[name][label])
+        found.append(Scalar(label, quantities.get(name, Quantity(name)), draws, _row(assessment, label, draws)))
     return found
 
 
 def states(fit: Fit, name: str, rows: Sequence[tuple[str, int]]) -> list[Scalar]:
     """Return single days of a state as scalars; ``rows`` are labels and positions."""
-    array = cell_draws(fit.posterior["posterior"].to_dataset()[name])
-    picked = []
-    for text, place in rows:
-        draws = np.asarray(array[..., place], dtype=float)
-        picked.append(Scalar(text, Quantity(name), draws, pd.Series(dtype=float)))
-    return picked
+    array = fit.posterior["posterior"].to_dataset()[name]
+    return [Scalar(text, Quantity(name), draws_at(array, place), pd.Series(dtype=float)) for text, place in rows]
 
 
 def path(fit: Fit, assessment: Assessment, name: str) -> Path:
@@ -144,6 +144,14 @@ def path(fit: Fit, assessment: Assessment, name: str) -> Path:
         high68=columns["q84"],
         high95=columns["q97.5"],
     )
+
+
+def recorded_labels(fit: Fit, assessment: Assessment) -> list[str]:
+    """Return which quantities to show of a run whose draws are missing: the model's own, or a program's first."""
+    names = [quantity.name for quantity in fit.provenance.card.quantities if fit.provenance.card.series]
+    if not names:
+        return [str(label) for label in assessment.summary.index[:MAX_RECORDED]]
+    return [str(label) for name in names for label in rows_of(assessment.summary, name).index]
 
 
 def rows_of(summary: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -193,27 +201,44 @@ def forecasts(fit: Fit, series: Series) -> Forecasts | None:
     observed, predictive = observations(fit, series), group(fit, "posterior_predictive")
     if observed is None or predictive is None or series.observed not in predictive:
         return None
-    inner = str(observed.dims[0])
-    draws = predictive[series.observed].transpose("chain", "draw", inner).to_numpy().reshape(-1, observed.size)
     values = observed.to_numpy().astype(float)
-    kept = np.isfinite(values) & np.isfinite(draws).all(axis=0)
+    parts: list[tuple[Floats, ...]] = []
+    start = 0
+    for block in cell_blocks(predictive[series.observed]):
+        draws = block.reshape(len(block), -1)
+        below = (draws <= values[start : start + len(block), None]).sum(1)
+        start += len(block)
+        with np.errstate(invalid="ignore"):
+            parts.append((draws.mean(1), draws.std(1, ddof=1), (below + 0.5) / (draws.shape[1] + 1)))
+    mean, sd, pit = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    kept = np.isfinite(values) & np.isfinite(mean) & np.isfinite(sd) & (sd > 0)
     if kept.sum() < MIN_FORECASTS:
         return None
-    draws, values = draws[:, kept], values[kept]
-    below = (draws <= values).sum(axis=0)
     return Forecasts(
-        dates=observed[inner].to_numpy()[kept],
-        observed=values,
-        mean=draws.mean(axis=0),
-        sd=draws.std(axis=0, ddof=1),
-        pit=(below + 0.5) / (draws.shape[0] + 1),
+        dates=observed[str(observed.dims[0])].to_numpy()[kept],
+        observed=values[kept],
+        mean=mean[kept],
+        sd=sd[kept],
+        pit=pit[kept],
     )
+
+
+def mean_step(fit: Fit, series: Series) -> float:
+    """Return how far the state moves from one day to the next: the mean of the absolute steps over days and draws."""
+    total, steps, last = 0.0, 0, None
+    for block in cell_blocks(fit.posterior["posterior"].to_dataset()[series.state]):
+        path_of = block if last is None else np.concatenate([last, block])
+        moved = np.abs(np.diff(path_of, axis=0))
+        total += float(np.nansum(moved))
+        steps += int(np.count_nonzero(~np.isnan(moved)))
+        last = block[-1:]
+    return total / steps if steps else float("nan")
 
 
 def _row(assessment: Assessment, text: str, draws: Floats) -> pd.Series[float]:
     summary = assessment.summary
     if text in summary.index:
-        return summary.T[text]
+        return pd.Series(summary.loc[[text]].iloc[0])
     quantiles = np.quantile(draws, [0.025, 0.16, 0.5, 0.84, 0.975])
     names = ["q2.5", "q16", "median", "q84", "q97.5"]
     values = {"mean": draws.mean(), "sd": draws.std(ddof=1), **dict(zip(names, quantiles, strict=True))}

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bayeskit.core.language import mark, said, say
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import duration
+from bayeskit.reporting.checks import Check, describe_checks
+from bayeskit.reporting.data import DataReport, data_report
+from bayeskit.reporting.equal_weights import equally_weighted
 from bayeskit.reporting.figures import Figure
 from bayeskit.reporting.figures_densities import density_figure
 from bayeskit.reporting.figures_diagnostics import diagnostic_figures
@@ -20,9 +24,11 @@ from bayeskit.reporting.figures_weights import weight_figure
 from bayeskit.reporting.headline import headline, key_values
 from bayeskit.reporting.model_fit import judge
 from bayeskit.reporting.outline import Outline, outline_of
-from bayeskit.reporting.overview import Overview, overview, pick, still
+from bayeskit.reporting.overview import Overview, caution, overview, pick, still
+from bayeskit.reporting.parameter_table import ParameterTable, parameter_table
 from bayeskit.reporting.replicated import Replicated
-from bayeskit.reporting.results import Forecasts, Scalar, labelled, scalars, states
+from bayeskit.reporting.results import Forecasts, Scalar, labelled, recorded_labels, scalars, states
+from bayeskit.reporting.sensitivity import SensitivityReport, sensitivity_of
 from bayeskit.reporting.tables import (
     N_WORST,
     ParameterRow,
@@ -33,9 +39,14 @@ from bayeskit.reporting.tables import (
     summary_table,
     worst_labels,
 )
-from bayeskit.reporting.verdict import Banner, Check, describe, describe_checks
+from bayeskit.reporting.verdict import Banner, describe
 
 ROW = 3
+_NAMED = (  # what engines call their steps and settings, and machines their parts
+    *(mark("compile"), mark("warmup"), mark("sampling"), mark("wall")),
+    *(mark("chains"), mark("draws"), mark("paths"), mark("iterations"), mark("method"), mark("algorithm")),
+    *(mark("processor"), mark("cores"), mark("memory"), mark("system")),
+)
 N_DRAWN = 9  # quantities of a program of any size that get a density
 N_FOLLOWED = 6  # of these, plots of the chains
 
@@ -48,6 +59,8 @@ class Sections:
     banner: Banner
     headline: list[str]
     key_values: list[tuple[str, str]]
+    caution: str
+    resampled: str
     results: list[Figure]
     parameters: list[ParameterRow]
     overview: Overview | None
@@ -56,39 +69,66 @@ class Sections:
     diagnostics: list[Figure]
     scalar_summary: SummaryTable
     worst_summary: SummaryTable
+    table: ParameterTable
     priors: Figure | None
+    sensitivity: SensitivityReport | str
+    data: DataReport | None
     timings: list[tuple[str, str]]
     config: list[tuple[str, str]]
+    machine: list[tuple[str, str]]
 
 
 def build(fit: Fit, assessment: Assessment) -> Sections:
     """Compute all sections; what the fit has no groups for is left out."""
-    found = _found(fit, assessment)
-    labels = [scalar.label for scalar in found]
+    shown, resampled = equally_weighted(fit)
+    found = _found(shown, assessment)
+    labels = [scalar.label for scalar in found] if fit.has_draws else recorded_labels(fit, assessment)
     worst = worst_labels(assessment, labels, N_WORST)
-    model_fit, forecast, replicated = judge(fit)
+    model_fit, forecast, replicated = judge(shown) if fit.has_draws else (None, None, [])
     series = fit.provenance.card.series
+    sensitivity = sensitivity_of(fit, assessment) if fit.has_draws else say("there are no draws")
+    banner = describe(fit, assessment, model_fit, sensitivity)
     return Sections(
         outline=outline_of(fit, predictive=model_fit is not None),
-        banner=describe(fit, assessment, model_fit),
-        headline=headline(fit, assessment, found, forecast) if series is not None else [],
+        banner=banner,
+        headline=headline(shown, assessment, found, forecast) if series is not None and fit.has_draws else [],
         key_values=key_values(fit, assessment) if series is None else [],
-        results=_results(fit, assessment, found),
-        parameters=parameter_rows(fit, found) if series is not None else [],
+        caution=caution(fit, assessment),
+        resampled=resampled,
+        results=_results(shown, assessment, found),
+        parameters=parameter_rows(fit, found, noted=banner.state != "failed") if series is not None else [],
         overview=overview(fit, assessment) if series is None else None,
-        predictive=_predictive(fit, forecast, replicated),
+        predictive=_predictive(shown, forecast, replicated),
         checks=describe_checks(assessment),
         diagnostics=_diagnostics(fit, assessment, found, worst),
         scalar_summary=summary_table(assessment, labels),
         worst_summary=summary_table(assessment, worst),
-        priors=prior_figure(fit, _with_first_states(fit, found)),
-        timings=[(name.replace("_", " "), duration(seconds)) for name, seconds in fit.provenance.timings.items()],
-        config=pairs(fit.provenance.config),
+        table=parameter_table(fit, assessment),
+        priors=prior_figure(shown, _with_first_states(shown, found)),
+        sensitivity=sensitivity,
+        data=data_report(fit),
+        timings=[(_phase(fit, name), duration(seconds)) for name, seconds in fit.provenance.timings.items()],
+        config=pairs({key: value for key, value in fit.provenance.config.items() if not _idle(fit, key)}),
+        machine=pairs(fit.provenance.hardware),
     )
+
+
+def _phase(fit: Fit, name: str) -> str:
+    """Name a phase; chains run side by side, so that theirs can take longer together than all did."""
+    told = said(name.replace("_", " "))
+    chains = fit.posterior["posterior"].sizes.get("chain", 1)
+    return say("{phase}, all chains together", phase=told) if name in ("warmup", "sampling") and chains > 1 else told
+
+
+def _idle(fit: Fit, setting: str) -> bool:
+    """Whether a setting meant nothing: independent draws have no warm-up."""
+    return fit.provenance.kind == "iid" and setting in ("warmup", "adapt_delta", "max_treedepth")
 
 
 def _found(fit: Fit, assessment: Assessment) -> list[Scalar]:
     """Return the scalars that figures show: the model's own, or the first that move of a program of any size."""
+    if not fit.has_draws:
+        return []
     if fit.provenance.card.series is not None:
         return scalars(fit, assessment)
     if fit.provenance.kind == "point":
@@ -100,6 +140,8 @@ def _found(fit: Fit, assessment: Assessment) -> list[Scalar]:
 
 def _results(fit: Fit, assessment: Assessment, found: list[Scalar]) -> list[Figure]:
     series = fit.provenance.card.series
+    if not fit.has_draws:
+        return []
     if series is None:
         return _distributions(fit, assessment, found)
     made = [state_figure(fit, assessment, series)]
@@ -111,13 +153,16 @@ def _results(fit: Fit, assessment: Assessment, found: list[Scalar]) -> list[Figu
 def _distributions(fit: Fit, assessment: Assessment, found: list[Scalar]) -> list[Figure]:
     if fit.provenance.kind == "point":
         return []
-    what = {"variational": "approximate posterior", "iid": "distribution"}.get(fit.provenance.kind, "posterior")
+    names = {"variational": say("approximate posterior"), "iid": say("distribution")}
+    what = names.get(fit.provenance.kind, say("posterior"))
     made = [density_figure(found, what), interval_figure(fit, assessment, what, {s.label for s in found})]
     return [figure for figure in made if figure is not None]
 
 
 def _predictive(fit: Fit, forecast: Forecasts | None, replicated: list[Replicated]) -> list[Figure]:
     series = fit.provenance.card.series
+    if not fit.has_draws:
+        return []
     if series is None:
         return replication_figures(replicated)
     made = [predictive_figure(fit, series)]
@@ -127,10 +172,10 @@ def _predictive(fit: Fit, forecast: Forecasts | None, replicated: list[Replicate
 
 
 def _diagnostics(fit: Fit, assessment: Assessment, found: list[Scalar], worst: Sequence[str]) -> list[Figure]:
-    if fit.provenance.kind == "variational":
+    if fit.provenance.kind in ("variational", "weighted"):
         weights = weight_figure(fit)
         return [weights] if weights is not None else []
-    if fit.provenance.kind != "mcmc":
+    if fit.provenance.kind != "mcmc" or not fit.has_draws:
         return []
     if fit.provenance.card.series is None:
         shown = found[:N_FOLLOWED]
@@ -148,6 +193,8 @@ def _diagnostics(fit: Fit, assessment: Assessment, found: list[Scalar], worst: S
 def _with_first_states(fit: Fit, found: list[Scalar]) -> list[Scalar]:
     """Add the first day of a state that has a prior of its own, by the name ``mu_1``."""
     posterior = fit.posterior["posterior"]
+    if not fit.has_draws:
+        return []
     names = {
         prior.name.removesuffix("_1"): prior.name for prior in fit.provenance.card.priors if prior.name.endswith("_1")
     }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayeskit.core.language import mark, said, say
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import (
     MINUS,
@@ -17,6 +18,7 @@ from bayeskit.core.words import (
     align,
     align_pairs,
     decimals_for,
+    interval,
     number,
     plus_minus,
     sentence,
@@ -29,11 +31,12 @@ N_WORST = 10
 LEGIBLE = 7  # digits before or after the point; numbers that need more get an exponent
 
 _HEADINGS = {
-    "mean": "mean",
-    "sd": "sd",
+    "mean": mark("mean"),
+    "sd": mark("sd"),
     "mcse_mean": "MCSE",
-    "ess_bulk": "bulk ESS",
-    "ess_tail": "tail ESS",
+    "ess_bulk": mark("bulk ESS"),
+    "ess_tail": mark("tail ESS"),
+    "ess_mean": "ESS",
     "r_hat": "R-hat",
 }
 _PLUS_MINUS = f"{NO_BREAK}±{NO_BREAK}"
@@ -61,12 +64,12 @@ class SummaryTable:
     total: int
 
 
-def parameter_rows(fit: Fit, found: Sequence[Scalar]) -> list[ParameterRow]:
-    """Return one row a scalar quantity; a scale that piles up at 0 is given by its upper limits."""
-    boundary = set(fit.provenance.card.boundary)
+def parameter_rows(fit: Fit, found: Sequence[Scalar], *, noted: bool) -> list[ParameterRow]:
+    """Return one row a scalar quantity; a scale that piles up at 0 says so if it is ``noted``."""
+    boundary = set(fit.provenance.card.boundary) if noted else set()
     values = align_pairs((plus_minus(s.row["mean"], s.row["sd"]) for s in found), _PLUS_MINUS)
-    narrow = align_pairs((_interval(s.row, "q16", "q84") for s in found), " to ")
-    wide = align_pairs((_interval(s.row, "q2.5", "q97.5") for s in found), " to ")
+    narrow = align_pairs((_interval(s.row, "q16", "q84") for s in found), interval("", ""))
+    wide = align_pairs((_interval(s.row, "q2.5", "q97.5") for s in found), interval("", ""))
     return [
         ParameterRow(
             label=scalar.label,
@@ -85,9 +88,11 @@ def boundary_note(scalar: Scalar) -> str:
     """Say in plain words that the data cannot tell a scale from 0."""
     upper = float(np.quantile(scalar.draws, 0.95))
     limit = with_unit(number(upper, decimals_for(scalar.row["sd"])), scalar.quantity.unit)
-    return (
-        f"The data cannot tell {scalar.label} from 0: its draws pile up there, and with 95\u00a0% probability it is "
-        f"below {limit}."
+    return say(
+        "The data cannot tell {quantity} from 0: its draws pile up there, and with 95\u00a0% probability it is below "
+        "{limit}.",
+        quantity=scalar.label,
+        limit=limit,
     )
 
 
@@ -124,13 +129,16 @@ def summary_table(assessment: Assessment, labels: Sequence[str]) -> SummaryTable
         for column in present
     ]
     rows = tuple(zip([str(label) for label in summary.index], *columns, strict=True))
-    return SummaryTable(tuple(_HEADINGS[column] for column in present), rows, len(assessment.summary))
+    return SummaryTable(tuple(said(_HEADINGS[column]) for column in present), rows, len(assessment.summary))
 
 
 def pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return a mapping as rows, values not given left out."""
     return [
-        (str(key).replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+        (
+            said(str(key).replace("_", " ")),
+            ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value),
+        )
         for key, value in values.items()
         if value not in (None, "", [], ())
     ]
@@ -138,7 +146,7 @@ def pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _interval(row: pd.Series[float], low: str, high: str) -> str:
     decimals = decimals_for(row["sd"])
-    return f"{number(row[low], decimals)} to {number(row[high], decimals)}"
+    return interval(number(row[low], decimals), number(row[high], decimals))
 
 
 def legible(value: float, sd: float) -> bool:

@@ -3,79 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
-from bayeskit.core.types import Assessment, Fit, Verdict
-from bayeskit.core.words import count, listing, number, sentence, significant
+from bayeskit.core.language import mark, say, say_count
+from bayeskit.core.types import Assessment, Fit
+from bayeskit.core.words import commas, inside, joined, listing, number, sentence
 from bayeskit.reporting import kinds
+from bayeskit.reporting.calibration_hint import calibration_hint
+from bayeskit.reporting.checks import (
+    Check,
+    State,
+    describe_checks,
+    display_name,
+    each_remedy_once,
+    format_figure,
+    reason_of,
+)
 from bayeskit.reporting.outline import Outline, outline_of
-
-State = Literal["passed", "failed", "unchecked"]
-
-_NAMES = {
-    "r_hat": "R-hat",
-    "ess_bulk": "Bulk effective sample size",
-    "ess_tail": "Tail effective sample size",
-    "mcse": "Monte Carlo error over posterior sd",
-    "divergences": "Divergent transitions",
-    "tree_depth": "Draws at the tree-depth limit",
-    "e_bfmi": "E-BFMI",
-    "pareto_k": "Pareto k-hat",
-    "importance_ess": "Effective sample size of the weights",
-    "finite": "Quantities that are numbers in some draws only",
-    "converged": "Convergence",
-    "simulation_error": "Simulation error over sd",
-}
-_MEANINGS = {
-    "r_hat": "Do the chains agree?",
-    "ess_bulk": "Enough independent draws for means?",
-    "ess_tail": "Enough independent draws for intervals?",
-    "mcse": "Is the simulation error small?",
-    "divergences": "Was all of the posterior reached?",
-    "tree_depth": "Were trajectories cut short?",
-    "e_bfmi": "Does the energy reach the tails?",
-    "pareto_k": "Is the approximation close to the posterior?",
-    "importance_ess": "Are enough draws where the posterior is?",
-    "finite": "Do all draws hold numbers?",
-    "converged": "Did the optimiser arrive?",
-    "simulation_error": "Are there enough draws?",
-}
-_FAILURES: dict[str, str] = {
-    "r_hat": "chains disagree about {where} (R-hat {value}, limit {limit})",
-    "ess_bulk": (
-        "there are too few independent draws of {where} for its mean (bulk ESS {value}, at least {limit} needed)"
-    ),
-    "ess_tail": (
-        "there are too few independent draws of {where} for its interval (tail ESS {value}, at least {limit} needed)"
-    ),
-    "mcse": "the simulation error of {where} is {value} of its standard deviation (limit {limit})",
-    "divergences": "{value} transitions diverged, so that part of the posterior was not reached (limit {limit})",
-    "tree_depth": "{value} draws reached the tree-depth limit, so that trajectories were cut short (limit {limit})",
-    "e_bfmi": "the sampler's energy moves too slowly to reach the tails (E-BFMI {value}, at least {limit} needed)",
-    "pareto_k": "the approximation misses a part of the posterior (k-hat {value}, limit {limit})",
-    "importance_ess": "the draws are worth only {value} of the posterior's own (at least {limit} needed)",
-    "finite": "not all draws are numbers ({detail})",
-    "converged": "the optimiser did not converge ({detail})",
-    "simulation_error": "the simulation error of each mean is {value} of its standard deviation (limit {limit})",
-}
-
-
-_COUNTS = ("ess_bulk", "ess_tail", "divergences", "tree_depth", "importance_ess", "finite")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One verdict as a row of the report."""
-
-    name: str
-    question: str
-    value: str
-    limit: str
-    state: State
-    word: str
-    detail: str
-    remedy: str
+from bayeskit.reporting.sensitivity import SensitivityReport
 
 
 @dataclass(frozen=True)
@@ -88,8 +33,9 @@ class ModelFit:
 
 @dataclass(frozen=True)
 class Banner:
-    """The first thing that a reader sees."""
+    """The first thing that a reader sees; ``missing`` says what a damaged run did not give back."""
 
+    missing: tuple[str, ...]
     state: State
     sentence: str
     adequate: bool
@@ -98,13 +44,12 @@ class Banner:
     next_step: str
 
 
-def describe_checks(assessment: Assessment) -> tuple[Check, ...]:
-    """Return the verdicts as rows: failed ones first, then those not made, then the rest."""
-    order = {False: 0, None: 1, True: 2}
-    return tuple(_check(verdict) for verdict in sorted(assessment.verdicts, key=lambda v: order[v.passed]))
-
-
-def describe(fit: Fit, assessment: Assessment, forecast: ModelFit | None = None) -> Banner:
+def describe(
+    fit: Fit,
+    assessment: Assessment,
+    forecast: ModelFit | None = None,
+    sensitivity: SensitivityReport | str | None = None,
+) -> Banner:
     """Say in one sentence whether the numbers can be trusted, and what to do next.
 
     Parameters
@@ -115,6 +60,8 @@ def describe(fit: Fit, assessment: Assessment, forecast: ModelFit | None = None)
         Its verdicts decide; its summary says where the worst case lies.
     forecast
         What the predictive checks say of the model.
+    sensitivity
+        What was found of the priors' influence, or in words why it was not looked at.
 
     Returns
     -------
@@ -131,92 +78,46 @@ def describe(fit: Fit, assessment: Assessment, forecast: ModelFit | None = None)
         "passed": lambda: _success(fit, assessment, forecast),
         "unchecked": lambda: kinds.nothing(fit, unjudged),
     }
+    if not fit.has_draws and state == "passed":  # once; nobody can look again
+        state = "unchecked"
+        sentence_of["unchecked"] = lambda: say("When this run was made its checks passed. They cannot be made again.")
     return Banner(
+        missing=fit.missing or (() if fit.has_draws else (say("This run has no draws."),)),
         state=state,
         sentence=sentence_of[state](),
         adequate=(forecast is None or forecast.adequate) and fit.provenance.kind != "point",
-        failed=_each_remedy_once(failed),
-        unchecked=_not_checked(fit, checks, outline),
-        next_step=_next_step(fit, state, failed, forecast, outline),
+        failed=each_remedy_once(failed),
+        unchecked=_not_checked(fit, checks, outline, sensitivity),
+        next_step=joined(
+            [
+                _fit_again(fit, outline),
+                _next_step(fit, state, failed, forecast, outline),
+                _weigh(state, sensitivity, outline),
+            ]
+        ),
     )
 
 
-def format_figure(name: str, value: float | None) -> str:
-    """Return a check's number with the digits that are usual for it."""
-    if value is None:
-        return "–"
-    if name == "r_hat":
-        near_limit = abs(value - 1.01) < 0.0006  # three decimals would not tell on which side it lies
-        return number(value, 4 if near_limit else 3 if value < 1.1 else 2)
-    if name in _COUNTS:
-        return number(value, 0)
-    if name == "converged":
-        return "yes" if value else "no"
-    return significant(value, 2)
-
-
-def display_name(name: str) -> str:
-    """Return a check's name as the field writes it."""
-    return _NAMES.get(name, name.replace("_", " "))
-
-
-def worst_place(assessment: Assessment, name: str) -> str:
-    """Return which quantity a check's worst case lies in, or an empty text."""
-    summary = assessment.summary
-    if name == "mcse" and {"mcse_mean", "sd"} <= set(summary.columns):
-        values = (summary["mcse_mean"] / summary["sd"]).dropna()
-    elif name in summary.columns and name != "mcse":
-        values = summary[name].dropna()
-    else:
+def _fit_again(fit: Fit, outline: Outline) -> str:
+    if fit.has_draws:
         return ""
-    if values.empty:
-        return ""
-    return str(values.idxmin() if name.startswith("ess") else values.idxmax())
-
-
-def _check(verdict: Verdict) -> Check:
-    state: State = "unchecked" if verdict.passed is None else "passed" if verdict.passed else "failed"
-    side = "at most" if verdict.comparison == "<=" else "at least"
-    return Check(
-        name=display_name(verdict.name),
-        question=_MEANINGS.get(verdict.name, ""),
-        value=format_figure(verdict.name, verdict.value),
-        limit="convergence" if verdict.name == "converged" else f"{side} {verdict.threshold:,g}",
-        state=state,
-        word={"passed": "passed", "failed": "failed", "unchecked": "not checked"}[state],
-        detail=verdict.detail,
-        remedy=sentence(verdict.remedy) if state == "failed" else "",
-    )
-
-
-def _each_remedy_once(failed: Sequence[Check]) -> tuple[Check, ...]:
-    given: set[str] = set()
-    rows = []
-    for check in failed:
-        rows.append(replace(check, remedy="") if check.remedy in given else check)
-        given.add(check.remedy)
-    return tuple(rows)
+    return say("Fit again to have the draws back; section {section} has the command.", section=outline.number("again"))
 
 
 def _failure(assessment: Assessment) -> str:
     failed = [verdict for verdict in assessment.verdicts if verdict.passed is False]
     first = failed[0]
     rest = len(failed) - 1
-    more = f", and {count(rest, 'other check')} failed" if rest else ""
-    return f"Do not use these numbers: {_reason(first, assessment)}{more}. {sentence(first.remedy)}".strip()
-
-
-def _reason(verdict: Verdict, assessment: Assessment) -> str:
-    if verdict.value is None:
-        return f"{display_name(verdict.name)} {verdict.detail}".strip()
-    limit = f"{verdict.threshold:,g}"
-    value = format_figure(verdict.name, verdict.value)
-    template = _FAILURES.get(verdict.name)
-    if template is None:
-        side = "at most" if verdict.comparison == "<=" else "at least"
-        return f"{display_name(verdict.name)} is {value}, {side} {limit} is needed"
-    where = worst_place(assessment, verdict.name) or "a parameter"
-    return template.format(where=where, value=value, limit=limit, detail=verdict.detail or "no reason given")
+    reason = reason_of(first, assessment)
+    told = say("Do not use these numbers: {reason}.", reason=reason)
+    if rest:
+        told = say_count(
+            rest,
+            "Do not use these numbers: {reason}, and {n} other check failed.",
+            "Do not use these numbers: {reason}, and {n} other checks failed.",
+            reason=reason,
+        )
+    return joined([told, sentence(first.remedy)])
 
 
 def _success(fit: Fit, assessment: Assessment, forecast: ModelFit | None) -> str:
@@ -230,47 +131,65 @@ def _success(fit: Fit, assessment: Assessment, forecast: ModelFit | None) -> str
     chains, draws = sizes.get("chain", 1), sizes.get("chain", 1) * sizes.get("draw", 1)
     parts = []
     if "r_hat" in made:
-        parts.append(f"{chains} chains agree (worst R-hat {format_figure('r_hat', made['r_hat'])})")
+        worst = format_figure("r_hat", made["r_hat"])
+        parts.append(say("{chains} chains agree (worst R-hat {value})", chains=chains, value=worst))
     independent = [made[name] for name in ("ess_bulk", "ess_tail") if name in made]
     if independent:
-        parts.append(f"{draws:,} draws are worth at least {number(min(independent), 0)} independent ones")
+        worth = number(min(independent), 0)
+        parts.append(say("{draws} draws are worth at least {n} independent ones", draws=f"{draws:,}", n=worth))
     if not parts:
-        parts.append(f"all {count(len(made), 'check')} that could be made passed")
-    unmade = [_inside(display_name(verdict.name)) for verdict in assessment.verdicts if verdict.passed is None]
-    caution = f" Not checked: {listing(unmade)}." if unmade else ""
-    opening = "Trust it" if adequate else "Trust the computation, but not yet the model"
+        n = len(made)
+        parts.append(
+            say_count(n, "all {n} check that could be made passed", "all {n} checks that could be made passed")
+        )
+    reasons = commas(parts)
+    unmade = [inside(display_name(verdict.name)) for verdict in assessment.verdicts if verdict.passed is None]
     if unmade:
-        opening = "What was checked passed"
-    return f"{opening}: {', '.join(parts)}.{caution}"
+        told = say("What was checked passed: {reasons}.", reasons=reasons)
+        return joined([told, say("Not checked: {checks}.", checks=listing(unmade))])
+    if adequate:
+        return say("Trust it: {reasons}.", reasons=reasons)
+    return say("Trust the computation, but not yet the model: {reasons}.", reasons=reasons)
 
 
-def _not_checked(fit: Fit, checks: Sequence[Check], outline: Outline) -> tuple[str, ...]:
+def _not_checked(
+    fit: Fit, checks: Sequence[Check], outline: Outline, sensitivity: SensitivityReport | str | None
+) -> tuple[str, ...]:
     items = [
-        f"{check.name}: {check.detail}" if check.detail else check.name
+        say("{check}: {detail}", check=check.name, detail=check.detail) if check.detail else check.name
         for check in checks
         if check.state == "unchecked"
     ]
     items += kinds.silent(fit.provenance.kind)
     if "model-fit" not in outline and fit.provenance.kind != "iid":
-        items.append(f"The model itself: {_no_replications(fit)}")
+        items.append(say("The model itself: {why}", why=_no_replications(fit)))
     if fit.provenance.kind == "iid":  # nothing was fitted
         return tuple(items)
-    items.append("Calibration: whether this model and engine recover known parameters from simulated data")
-    items.append("Sensitivity: how much the results would change under other priors")
+    if fit.provenance.kind != "point":  # which has no distribution that could be right or wrong
+        items.append(calibration_hint(fit.provenance))
+    if sensitivity is None:
+        items.append(say("Sensitivity: how much the results would change under other priors"))
+    elif isinstance(sensitivity, str):
+        items.append(say("Sensitivity: how much the results would change under other priors; {why}", why=sensitivity))
     return tuple(items)
 
 
+def _weigh(state: State, sensitivity: SensitivityReport | str | None, outline: Outline) -> str:
+    """Say what of the priors is to be weighed, where the computation can be relied on."""
+    if state == "failed" or sensitivity is None or isinstance(sensitivity, str) or not sensitivity.advice:
+        return ""
+    section = outline.number("assumptions")
+    return say("{advice} Section {section} shows it.", advice=sensitivity.advice, section=section)
+
+
 def _no_replications(fit: Fit) -> str:
+    if not fit.has_draws:
+        return say("there are no draws")
     if fit.provenance.kind == "point":
-        return "replications from one point cannot tell whether the data are usual"
+        return say("replications from one point cannot tell whether the data are usual")
     if "posterior_predictive" in fit.posterior.children:
-        return "the program draws replications of its data, but too few, or too few that are numbers"
-    return "the program draws no replications of its data (such as y_rep of y) that they could be held against"
-
-
-def _inside(name: str) -> str:
-    """Return a name as it stands inside a sentence: R-hat keeps its capital, an ordinary word does not."""
-    return name[0].lower() + name[1:] if name[1:2].islower() else name
+        return say("the program draws replications of its data, but too few, or too few that are numbers")
+    return say("the program draws no replications of its data (such as y_rep of y) that they could be held against")
 
 
 def _next_step(fit: Fit, state: State, failed: Sequence[Check], forecast: ModelFit | None, outline: Outline) -> str:
@@ -280,16 +199,23 @@ def _next_step(fit: Fit, state: State, failed: Sequence[Check], forecast: ModelF
             for remedy in dict.fromkeys(check.remedy for check in failed if check.remedy)
             if remedy != failed[0].remedy
         ]
-        place = f"section {outline.number('computation')}"
-        again = f"run it again and look here first; {place} shows where the computation went wrong."
+        section = outline.number("computation")
         if others:
-            return f"{' '.join(others)} Then {again}"
-        return f"Follow the advice above, {again}" if failed[0].remedy else sentence(again)
-    assumed = f"Section {outline.number('assumptions')} lists what was assumed."
+            template = mark("Then look here again; section {section} shows where the computation went wrong.")
+            return joined([*others, say(template, section=section)])
+        template = mark("Run it again and look here first; section {section} shows where the computation went wrong.")
+        if failed[0].remedy:
+            template = mark(
+                "Follow the advice above, run it again and look here first; section {section} shows where the "
+                "computation went wrong."
+            )
+        return say(template, section=section)
+    assumed = say("Section {section} lists what was assumed.", section=outline.number("assumptions"))
     found = forecast.sentence if forecast is not None else assumed
     advice = kinds.advice(fit.provenance.kind)
     if state == "unchecked":
-        return f"{advice or 'Hold the fit against the data before you rely on any number here.'} {found}"
+        advice = advice or say("Hold the fit against the data before you rely on any number here.")
+        return joined([advice, found])
     if forecast is not None and not forecast.adequate:
         return found
-    return f"{advice or 'Ask whether the model describes the data, which is another question.'} {found}"
+    return joined([advice or say("Ask whether the model describes the data, which is another question."), found])

@@ -1,5 +1,7 @@
 """The steps put together: load, fit, assess, report."""
 
+from bayeskit.workflows.calibrating import calibrate, calibrate_to_folder, calibration_again
+from bayeskit.workflows.comparing import compare
 from bayeskit.workflows.fitting import (
     assess,
     demo,
@@ -10,10 +12,16 @@ from bayeskit.workflows.fitting import (
     report,
     report_again,
     save_run,
+    shipped,
 )
+from bayeskit.workflows.indexing import write_index
 
 __all__ = [
     "assess",
+    "calibrate",
+    "calibrate_to_folder",
+    "calibration_again",
+    "compare",
     "demo",
     "diagnosis",
     "fit",
@@ -22,4 +30,6 @@ __all__ = [
     "report",
     "report_again",
     "save_run",
+    "shipped",
+    "write_index",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bayeskit import runs
 from bayeskit.core.errors import ConfigError, ReportError
+from bayeskit.core.files import write_text
 from bayeskit.core.paths import resource
 from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Assessment, Fit, Kind, Provenance, Source
@@ -17,12 +18,15 @@ from bayeskit.diagnostics.convergence import assess_convergence
 from bayeskit.diagnostics.independent import assess_independent
 from bayeskit.diagnostics.point import assess_point
 from bayeskit.diagnostics.variational import assess_variational
+from bayeskit.diagnostics.weighted import assess_weighted
 from bayeskit.inference.stan import AnyConfig, StanConfig, fit_stan
 from bayeskit.models.program import StanProgram
 from bayeskit.models.weather import WeatherModel
 from bayeskit.posterior import to_datatree
 from bayeskit.tasks import MODELS, ProgramTask, Task
 from bayeskit.toolchain import compile_program, describe, ensure_home
+from bayeskit.workflows.indexing import told, write_index
+from bayeskit.workflows.printing import Format, warn, write_figures
 
 Notify = Callable[[str], None]
 Model = WeatherModel | StanProgram
@@ -30,6 +34,7 @@ Model = WeatherModel | StanProgram
 _ASSESSMENTS: dict[Kind, Callable[[Fit], Assessment]] = {
     "mcmc": assess_convergence,
     "iid": assess_independent,
+    "weighted": assess_weighted,
     "variational": assess_variational,
     "point": assess_point,
 }
@@ -75,7 +80,7 @@ def fit(
     ProgramError
         If the program has an error, fails while it runs, or has no finite density where it would start.
     """
-    task = _task(model, engine, config or StanConfig(), seed)
+    task = task_of(model, engine, config or StanConfig(), seed)
     started, clock = datetime.now(UTC), time.perf_counter()
     draws = fit_stan(model, task.config, seed=seed, output_dir=output_dir)
     provenance = Provenance(
@@ -84,7 +89,7 @@ def fit(
         kind=draws.kind,
         config=task.settings | ({"program_sha256": model.sha256} if isinstance(model, StanProgram) else {}),
         seed=task.seed,
-        data=_source(model),
+        data=source_of(model),
         card=model.card(draws) if isinstance(model, StanProgram) else model.card(),
         versions={**versions(), "stan": str(draws.engine["stan"])},
         hardware=hardware(),
@@ -109,17 +114,21 @@ def assess(fit: Fit) -> Assessment:
     return _ASSESSMENTS[fit.provenance.kind](fit)
 
 
-def report(fit: Fit, assessment: Assessment, path: str | Path) -> Path:
-    """Write the report, one self-contained HTML file, to ``path``."""
+def report(fit: Fit, assessment: Assessment, path: str | Path, *, language: str = "en") -> Path:
+    """Write the report, one self-contained HTML file, to ``path``, in a language that there is a catalogue for."""
     from bayeskit.reporting import render
 
     path = Path(path).expanduser()
-    runs.write_text(path, render(fit, assessment))
+    write_text(path, render(fit, assessment, language=language))
     return path
 
 
-def save_run(fit: Fit, assessment: Assessment, out: str | Path, *, overwrite: bool = False) -> Path:
+def save_run(
+    fit: Fit, assessment: Assessment, out: str | Path, *, overwrite: bool = False, figures: Format | None = None
+) -> Path:
     """Write the whole run folder: ``run.json``, ``posterior.nc``, ``summary.csv`` and ``report.html``.
+
+    ``figures``, ``svg`` or ``png``, adds the report's figures for print, in the folder ``figures``.
 
     Raises
     ------
@@ -130,23 +139,38 @@ def save_run(fit: Fit, assessment: Assessment, out: str | Path, *, overwrite: bo
     """
     out = Path(out).expanduser()
     with runs.new_folder(out, overwrite=overwrite) as partial:
-        problem = _write(fit, assessment, partial)
+        problem = _write(fit, assessment, partial, figures=figures)
     _tell(problem, out)
     return out
 
 
 def load_run(folder: str | Path) -> tuple[Fit, Assessment]:
     """Read a finished run folder back: its fit and its assessment."""
-    return runs.load(Path(folder).expanduser())
+    return runs.load(Path(folder).expanduser(), assess)
 
 
-def report_again(folder: Path) -> Path:
-    """Make ``report.html`` of a finished run anew."""
-    return report(*runs.load(folder), folder / "report.html")
+def report_again(folder: Path, *, language: str = "en", figures: Format | None = None, notify: Notify = warn) -> Path:
+    """Make ``report.html`` of a finished run anew, and its figures for print where they are asked for."""
+    fit, assessment = runs.load(folder, assess)
+    made = report(fit, assessment, folder / "report.html", language=language)
+    if figures is not None:
+        write_figures(fit, assessment, folder, figures, language=language, warn=notify)
+    return made
 
 
-def fit_to_folder(task: Task | ProgramTask, out: Path, *, overwrite: bool, notify: Notify) -> Assessment:
-    """Do what ``bayeskit fit`` and ``stan run`` do: from files to a run folder. ``notify`` hears of each step."""
+def fit_to_folder(
+    task: Task | ProgramTask,
+    out: Path,
+    *,
+    overwrite: bool,
+    notify: Notify,
+    language: str = "en",
+    figures: Format | None = None,
+) -> Assessment:
+    """Do what ``bayeskit fit`` and ``stan run`` do: from files to a run folder. ``notify`` hears of each step.
+
+    The report is in ``language``, and so are its ``figures`` for print; all else, ``run.json`` too, is in English.
+    """
     model = task.build()
     if isinstance(model, WeatherModel):  # a program may still refuse its data, in one line
         notify(model.data.source.description)
@@ -155,30 +179,20 @@ def fit_to_folder(task: Task | ProgramTask, out: Path, *, overwrite: bool, notif
             fitted = fit(model, engine=task.engine, config=task.config, seed=task.seed, output_dir=chains)
         notify("assessing the draws and writing the report")
         assessment = assess(fitted)
-        problem = _write(fitted, assessment, partial)
+        problem = _write(fitted, assessment, partial, language, figures, notify)
     _tell(problem, out)
     return assessment
 
 
 def demo(out: Path, notify: Notify) -> Path:
     """Run every demonstration in the table of models on shipped data; write an index over the reports."""
-    from bayeskit.reporting import RunEntry, render_index
-
-    tasks = [
-        Task(name, _as_typed(resource("data", file)), options)
-        for name, entry in MODELS.items()
-        for file, options in entry.demo
-    ]
+    tasks = [Task(name, shipped(file), options) for name, entry in MODELS.items() for file, options in entry.demo]
     _compile_side_by_side(tasks, notify)
-    entries = []
     for task in tasks:
         folder = out / "-".join([task.name, *task.options.values()])
         notify(f"fitting {folder.name}")
         fit_to_folder(task, folder, overwrite=True, notify=notify)
-        entries.append(RunEntry.of(*runs.load(folder), href=f"{folder.name}/report.html"))
-    index = out / "index.html"
-    runs.write_text(index, render_index(entries))
-    return index
+    return write_index(out)
 
 
 def diagnosis() -> dict[str, str]:
@@ -189,7 +203,7 @@ def diagnosis() -> dict[str, str]:
     return {**versions(), **hardware(), "gpu": gpu, **describe()}
 
 
-def _task(model: Model, engine: str, config: AnyConfig, seed: int) -> Task | ProgramTask:
+def task_of(model: Model, engine: str, config: AnyConfig, seed: int) -> Task | ProgramTask:
     """Return what repeats a fit of this model."""
     if isinstance(model, StanProgram):
         if engine != "stan":
@@ -199,7 +213,7 @@ def _task(model: Model, engine: str, config: AnyConfig, seed: int) -> Task | Pro
         name=model.name,
         data=model.data.source.path,
         options=model.options,
-        load_options={"station": model.data.station},
+        load_options={"station": model.data.station, "days": model.data.days},
         engine=engine,
         config=config,
         seed=seed,
@@ -210,15 +224,25 @@ def _path_of_data(model: StanProgram) -> str | None:
     return model.source.path if model.source.sha256 else None
 
 
-def _source(model: Model) -> Source:
+def source_of(model: Model) -> Source:
+    """Return the file that a model's data came from."""
     return model.source if isinstance(model, StanProgram) else model.data.source
 
 
-def _write(fit: Fit, assessment: Assessment, folder: Path) -> Exception | None:
-    """Write the numbers, then the report; what goes wrong with the latter must not lose the former."""
-    runs.save(fit, assessment, folder)
+def _write(
+    fit: Fit,
+    assessment: Assessment,
+    folder: Path,
+    language: str = "en",
+    figures: Format | None = None,
+    notify: Notify = warn,
+) -> Exception | None:
+    """Write the numbers, then the report and its figures; what goes wrong with the latter must not lose the former."""
+    runs.save(fit, assessment, folder, told(fit, assessment))
     try:
-        report(fit, assessment, folder / "report.html")
+        report(fit, assessment, folder / "report.html", language=language)
+        if figures is not None:
+            write_figures(fit, assessment, folder, figures, language=language, warn=notify)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as problem:
         return problem
     return None
@@ -240,6 +264,7 @@ def _compile_side_by_side(tasks: Sequence[Task], notify: Notify) -> None:
         list(pool.map(lambda program: compile_program(resource("stan", program), home, (resource("stan"),)), programs))
 
 
-def _as_typed(path: Path) -> str:
-    """Return a path as the user would type it, where it lies below the folder that they are in."""
+def shipped(file: str) -> str:
+    """Return the path of a file in ``data`` as the user would type it, where it lies below the folder they are in."""
+    path = resource("data", file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -19,7 +19,10 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import bayeskit as bk
-from bayeskit import cli, workflows
+from bayeskit import workflows
+from bayeskit.cli import options
+from bayeskit.cli.common import method_config
+from bayeskit.cli.stan import stan_run
 from bayeskit.inference.stan import CONFIGS
 
 # On the unconstrained scale, the Jacobian included, the posterior is a normal: log s ~ normal(1, 0.5), mu | y by hand.
@@ -259,9 +262,11 @@ def test_every_type_keeps_its_name_shape_and_place(run):
     assert '"ts.2[2,1,3]"' in summary
     assert '"B[2,3]"' in summary
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    assert "none has no elements with these data, and nothing to show." in record["card"]["notes"]
+    notes = [note["text"] for note in record["card"]["notes"]]
+    assert "none has no elements with these data, and nothing to show." in notes
     assert "// from lib/twice.stanfunctions" in record["card"]["program"]
-    assert record["data"]["variables"] == {"K": "0", "cfg": "tuple of 2"}
+    assert record["data"]["variables"]["K"] == "0"
+    assert record["data"]["variables"]["cfg"]["text"] == "tuple of 2"
 
 
 def test_a_program_without_parameters_gives_independent_draws(run):
@@ -457,14 +462,14 @@ def wait_for(name, parent):
 
 
 def test_the_command_line_and_the_library_have_the_same_options():
-    given = set(inspect.signature(cli.stan_run).parameters)
+    given = set(inspect.signature(stan_run).parameters)
     assert given == {
-        "program", "data", "method", "init", "seed", "strict", "overwrite", "out",
+        "program", "data", "method", "init", "seed", "strict", "overwrite", "out", "lang", "figures",
         *(name for config in CONFIGS.values() for name in config.model_fields),
     }  # fmt: skip
     for method, config in CONFIGS.items():
-        assert cli._method_config(method, dict.fromkeys(given)) == config()
-    text = Path(cli.__file__).read_text()
+        assert method_config(method, dict.fromkeys(given)) == config()
+    text = Path(options.__file__).read_text()
     for config in CONFIGS.values():  # defaults that the help names
         for name, field in config.model_fields.items():
             if name not in ("jacobian",):

@@ -79,7 +79,7 @@ def test_run_folder_keeps_its_contract(run, model, form, rain):
     with xr.open_datatree(out / "posterior.nc", engine="h5netcdf") as tree:
         assert set(tree.children) == {
             "posterior", "sample_stats", "log_likelihood", "prior", "prior_predictive", "posterior_predictive",
-            "observed_data", "constant_data",
+            "observed_data", "constant_data", "log_prior",
         }  # fmt: skip
         posterior = tree["posterior"]
         assert dict(posterior.sizes).items() >= {"chain": 2, "draw": 100, "date": N_DAYS}.items()
@@ -174,7 +174,7 @@ def test_many_chains_start_in_groups(folder):
 def test_a_failing_report_does_not_lose_the_draws(folder, monkeypatch):
     import bayeskit.reporting
 
-    def broken(fit, assessment):
+    def broken(fit, assessment, *, language):
         raise ValueError("no ink")
 
     monkeypatch.setattr(bayeskit.reporting, "render", broken)
@@ -310,9 +310,9 @@ def test_demo_tasks_stand_on_shipped_data():
 def test_command_line_has_the_library_s_defaults():
     import inspect
 
-    from bayeskit import cli
+    from bayeskit.cli.fitting import fit_weather, script_weather
 
-    for command in (cli.fit_weather, cli.script_weather):
+    for command in (fit_weather, script_weather):
         given = {name: p.default for name, p in inspect.signature(command).parameters.items()}
         library = {**bk.StanConfig().model_dump(), "model": "level", "form": "marginal", "rain": "ignore"}
         assert given.items() >= library.items()

@@ -27,6 +27,16 @@ def test_truncated_density_integrates_to_one(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_log_density_is_that_of_the_density_and_reaches_where_it_underflows(family):
+    prior = Prior("s", family, ARGUMENTS[family], lower=0.1)
+    x = np.array([[0.1, 0.4], [1.0, 5.0]])
+    np.testing.assert_allclose(prior.log_density(x), np.log(prior.density(x)))
+    assert prior.log_density(np.array([0.05]))[0] == -np.inf
+    far = Prior("m", "normal", (0.0, 1.0)).log_density(np.array([60.0]))
+    assert far[0] == pytest.approx(-1800 - np.log(2 * np.pi) / 2)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_draws_follow_the_density(family):
     prior = Prior("s", family, ARGUMENTS[family], lower=0.0)
     draws = prior.draw(5000, np.random.default_rng(1))

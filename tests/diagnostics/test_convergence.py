@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import arviz_base
+import arviz_stats
 import numpy as np
 import pytest
 import xarray as xr
@@ -8,6 +9,7 @@ import xarray as xr
 from bayeskit.core.priors import Prior
 from bayeskit.core.types import Fit, ModelCard, Provenance, Source
 from bayeskit.diagnostics.convergence import assess_convergence, summarise
+from bayeskit.diagnostics.moments import PROBABILITIES
 
 
 def fit_of(posterior, chains_superchains=None, **statistics):
@@ -128,6 +130,57 @@ def test_one_chain_has_no_r_hat(good):
     verdict = outcome(fit_of({"x": good[:1]}))["r_hat"]
     assert verdict.passed is None
     assert "at least two" in verdict.detail
+
+
+@pytest.mark.parametrize("draws", [1, 2, 3])
+def test_chains_of_three_draws_are_not_judged(good, draws):
+    data = fit_of({"x": good[:, :10]}).posterior
+    short = {name: group.to_dataset().isel(draw=slice(draws)) for name, group in data.children.items()}
+    assessment = assess_convergence(replace(fit_of({"x": good}), posterior=xr.DataTree.from_dict(short)))
+    assert {verdict.passed for verdict in assessment.verdicts} == {None}
+    assert f"chains of {draws} are too short" in assessment.verdicts[0].detail
+    assert list(assessment.summary.index) == ["x"]
+    assert np.isfinite(assessment.summary.loc["x", "mean"])
+
+
+def test_ten_draws_are_judged_and_are_too_few(good):
+    verdicts = outcome(fit_of({"x": good[:, :10]}))
+    assert verdicts["r_hat"].value is not None
+    assert verdicts["ess_bulk"].passed is False
+
+
+@pytest.mark.parametrize("sizes", [(), (3,)])
+def test_without_draws_nothing_is_judged(good, sizes):
+    fit = fit_of({"x": np.zeros((4, 10, *sizes))})
+    empty = {name: group.to_dataset().isel(draw=slice(0)) for name, group in fit.posterior.children.items()}
+    assessment = assess_convergence(replace(fit, posterior=xr.DataTree.from_dict(empty)))
+    assert {(verdict.passed, verdict.detail) for verdict in assessment.verdicts} == {(None, "there are no draws")}
+    assert assessment.summary.empty
+    assert "r_hat" in assessment.summary
+
+
+def test_without_numbers_nothing_is_judged():
+    assessment = assess_convergence(fit_of({"word": np.full((4, 10), "x")}))
+    assert {verdict.detail for verdict in assessment.verdicts} == {"there is no quantity to judge"}
+
+
+def test_infinite_draws_are_not_numbers(good):
+    endless = good.copy()
+    endless[0, 0], endless[2, 3] = np.inf, -np.inf
+    verdict = outcome(fit_of({"x": good, "y": endless}))["finite"]
+    assert (verdict.passed, verdict.value) == (False, 1)
+
+
+def test_the_summary_has_the_numbers_of_numpy_and_arviz(good):
+    values = np.stack([good, np.round(good), np.exp(good)], axis=-1)
+    posterior = xr.Dataset({"x": (("chain", "draw", "i"), values)})
+    summary, flat = summarise(posterior), values.reshape(-1, 3)
+    np.testing.assert_allclose(summary["mean"], flat.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(summary["sd"], flat.std(0, ddof=1), rtol=1e-12)
+    for name, probability in PROBABILITIES.items():
+        np.testing.assert_allclose(summary[name], np.quantile(flat, probability, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(summary["mcse_mean"], arviz_stats.mcse(posterior)["x"], rtol=1e-10)
+    np.testing.assert_allclose(summary["r_hat"], arviz_stats.rhat(posterior)["x"], rtol=1e-10)
 
 
 def test_many_short_chains_use_nested_r_hat():

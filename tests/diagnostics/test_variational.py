@@ -5,7 +5,8 @@ import pytest
 from diagnostics.factories import fit_of, outcome
 from scipy.stats import genpareto, norm, t
 
-from bayeskit.diagnostics.variational import assess_variational, importance_weights, k_hat_limit
+from bayeskit.diagnostics.variational import assess_variational
+from bayeskit.diagnostics.weights import importance_weights, k_hat_limit
 
 
 def approximation(scale, n_draws=2000, n_dimensions=3, seed=1, target=norm):

@@ -204,9 +204,15 @@ DATA = {"N": 3, "y": [1, 2, 3], "x": [4, 5, 6]}
         ({"y": 7}, {"mu": (), "y_rep": ()}, {"posterior": {"mu", "y_rep"}, "constant_data": {"y"}}),
         # What the program does not declare, and has no place among its draws: their own names, and no names.
         ({"y": 7, "mu": [0.3, 0.4], "a/b": 1, "": 2}, {"mu": ()}, {"posterior": {"mu"}, "constant_data": {"y"}}),
+        # The log prior, whole or in parts; by another name it is a quantity like any other.
+        (
+            {},
+            {"mu": (), "lprior": (2,), "lprior_mu": (), "log_lik": (3,)},
+            {"posterior": {"mu", "lprior_mu"}, "log_prior": {"lprior"}, "log_likelihood": {"log_lik"}},
+        ),
         # Something must be left to look at.
         (DATA, {"y_rep": (3,)}, {"posterior": {"y_rep"}, "constant_data": {"N", "y", "x"}}),
-        ({}, {"log_lik": (2,)}, {"posterior": {"log_lik"}}),
+        ({}, {"log_lik": (2,), "lprior": ()}, {"posterior": {"log_lik", "lprior"}}),
     ],
 )
 def test_draws_are_sorted_by_stan_s_conventions(write, given, shapes, groups):
@@ -225,6 +231,12 @@ def test_card_says_what_the_comments_say(write):
     assert model.card().series is None
 
 
+def test_card_reads_the_comment_behind_a_declaration_that_opens_its_block(write):
+    model = bk.stan_program(*write("parameters { real mu;  // the mean\n real a; real b; // two\n}"))
+    found = model.card(draws_of(mu=(), a=(), b=())).quantities
+    assert [(one.name, one.meaning) for one in found] == [("mu", "the mean")]
+
+
 def test_card_notes_what_became_of_the_draws(write):
     model = bk.stan_program(*write(data=DATA))
     draws = draws_of(mu=(), y_rep=(3,), log_lik=(3,), t__1=(), z__real=())
@@ -235,6 +247,11 @@ def test_card_notes_what_became_of_the_draws(write):
     assert notes[2].startswith("none has no elements")
     assert "t.1, t.2" in notes[3]
     assert "no parameters to sample" in notes[4]
+
+
+def test_card_notes_what_is_taken_for_the_log_prior(write):
+    notes = bk.stan_program(*write(data={})).card(draws_of(mu=(), lprior=())).notes
+    assert notes == ("lprior is taken for the log density of all priors.",)
 
 
 def test_no_variable_is_lost_to_a_dimension_of_its_name(write):

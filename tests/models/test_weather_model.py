@@ -83,6 +83,21 @@ def test_rainy_days_get_their_own_noise(seattle):
     assert weather(seattle).stan_data()["S"] == 1
 
 
+@pytest.mark.parametrize("structure", ["level", "trend"])
+def test_the_log_prior_is_that_of_every_prior_at_the_draws(seattle, structure):
+    """Each scale's own, those of dry and of rainy days apart; the first day's level and slope stand in the states."""
+    model = weather(seattle, model=structure, rain="noise")
+    rng = np.random.default_rng(1)
+    values = {name: rng.gamma(2, 1, (2, 5)) for name in ("s_mu",)} | {"s_y": rng.gamma(2, 1, (2, 5, 2))}
+    values |= {name: rng.normal(10, 3, (2, 5, 4)) for name in ("mu", "slope", "log_lik", "y_rep")}
+    found = model.groups(values | {"signal_share": values["s_y"]})["log_prior"]
+    assert list(found) == [prior.name for prior in model.priors]
+    for name, draws in (("s_mu", values["s_mu"]), ("s_y", values["s_y"]), ("mu_1", values["mu"][..., 0])):
+        np.testing.assert_allclose(found[name], np.log(model.prior(name).density(draws)))
+    if structure == "trend":
+        np.testing.assert_allclose(found["slope_1"], np.log(model.prior("slope_1").density(values["slope"][..., 0])))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

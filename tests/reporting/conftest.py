@@ -1,6 +1,7 @@
 """Fits and reports that several tests look at; each is made once."""
 
 import pytest
+from reporting.browsing import browser  # noqa: F401
 from reporting.factories import make_assessment, make_fit
 
 from bayeskit.core.types import Assessment, Fit

@@ -13,6 +13,7 @@ from bayeskit.diagnostics.convergence import assess_convergence
 from bayeskit.diagnostics.independent import assess_independent
 from bayeskit.diagnostics.point import assess_point
 from bayeskit.diagnostics.variational import assess_variational
+from bayeskit.diagnostics.weighted import assess_weighted
 
 PROGRAM = """data { int N; vector[N] y; }
 parameters { real alpha; vector[3] beta; cholesky_factor_corr[2] L; }
@@ -24,6 +25,7 @@ ASSESS = {
     "variational": assess_variational,
     "point": assess_point,
     "iid": assess_independent,
+    "weighted": assess_weighted,
 }
 
 
@@ -34,6 +36,7 @@ def program_fit(
     observed: dict[str, np.ndarray] | None = None,
     replicated: dict[str, np.ndarray] | None = None,
     log_likelihood: dict[str, np.ndarray] | None = None,
+    log_prior: dict[str, np.ndarray] | None = None,
     statistics: dict[str, np.ndarray] | None = None,
     attributes: dict[str, Any] | None = None,
     words: dict[str, str] | None = None,
@@ -47,6 +50,7 @@ def program_fit(
     groups |= {"observed_data": observed} if observed else {}
     groups |= {"posterior_predictive": replicated} if replicated else {}
     groups |= {"log_likelihood": log_likelihood} if log_likelihood else {}
+    groups |= {"log_prior": log_prior} if log_prior else {}
     tree = arviz_base.from_dict(groups)
     tree["sample_stats"].attrs = {"max_treedepth": 10, **(attributes or {})}
     card = ModelCard("prog", words.get("title", "prog.stan"), "", (), words.get("program", PROGRAM), "stan", (), ())
@@ -63,7 +67,7 @@ def program_fit(
 def program_values(kind: str, seed: int = 1) -> dict[str, np.ndarray]:
     """Draw a scalar, a vector, a Cholesky factor, a tuple's member and a part of a complex number."""
     rng = np.random.default_rng(seed)
-    shape = {"mcmc": (4, 250), "variational": (1, 1000), "iid": (1, 1000), "point": (1, 1)}[kind]
+    shape = {"mcmc": (4, 250), "variational": (1, 1000), "iid": (1, 1000), "point": (1, 1), "weighted": (1, 1000)}[kind]
     factor = np.zeros((*shape, 2, 2))
     correlation = np.tanh(rng.normal(0, 0.5, shape))
     factor[..., 0, 0], factor[..., 1, 0] = 1, correlation

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import xarray as xr
+from reporting.browsing import MARKS, opened, overflow
 from reporting.program_factories import assessed, densities, program_fit, program_values
 
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.reporting import RunEntry, render, render_index
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; on Debian: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
@@ -38,28 +25,6 @@ def report(full_html: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
     path.write_text(full_html, encoding="utf-8")
     return path
-
-
-def opened(browser: Browser, report: Path, width: int = 1280, scheme: str = "light") -> tuple[Page, list[str]]:
-    """Open the report, wait for all its figures, and return the page and whatever went wrong."""
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page, troubles = context.new_page(), []
-    page.on("console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            troubles.append(request.url) if not request.url.startswith(("file:", "data:", "blob:")) else None
-        ),
-    )
-    page.goto(report.as_uri())
-    # wait_for_function would evaluate text, which the report's own policy forbids.
-    page.wait_for_selector("html[data-figures=ready]", state="attached", timeout=60_000)
-    return page, troubles
-
-
-def overflow(page: Page) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (768, "dark"), (1280, "dark")])
@@ -113,8 +78,26 @@ def test_hover_tells_date_and_values(browser: Browser, report: Path) -> None:
 
 def test_it_prints_light_with_every_figure(browser: Browser, report: Path, tmp_path: Path) -> None:
     page, troubles = opened(browser, report, scheme="dark")
+    # While the browser lays out the paper: is a figure wider than its place?
+    page.evaluate("""() => matchMedia("print").addEventListener("change", (event) => {
+      const drawings = [...document.querySelectorAll(".plot .main-svg")];
+      const cut = (e) => e.getBoundingClientRect().width > e.closest(".plot").clientWidth + 1;
+      const hidden = (selector) => getComputedStyle(document.querySelector(selector)).display === "none";
+      if (event.matches) window.seen = {
+        width: document.documentElement.clientWidth, drawn: drawings.length, cut: drawings.filter(cut).length,
+        unprinted: [".explorer", ".saves", ".contents", ".zooms"].filter((selector) => !hidden(selector)),
+        table: !hidden(".static"), paper: getComputedStyle(document.documentElement).backgroundColor,
+      };
+    })""")
     page.pdf(path=tmp_path / "report.pdf", format="A4")
+    seen = page.evaluate("window.seen")
     assert (tmp_path / "report.pdf").stat().st_size > 100_000
+    assert seen["width"] < 1000  # the paper's, not the window's
+    assert seen["drawn"] >= page.locator(".plot").count()
+    assert seen["cut"] == 0
+    assert seen["unprinted"] == []
+    assert seen["table"]
+    assert seen["paper"] == "rgb(255, 255, 255)"
     assert troubles == []
     page.context.close()
 
@@ -142,9 +125,17 @@ def test_the_report_of_a_program_opens_quietly_and_fits(
     values = program_values(kind) | {"a_name_that_goes_on_and_on_and_on_for_long": rng.normal(size=(*size, 90))}
     seen = {"y": rng.normal(size=100), "n": rng.poisson(3, 200), "few": rng.normal(size=8)}
     drawn = {"y": rng.normal(size=(*size, 100)), "n": rng.poisson(3, (*size, 200)), "few": rng.normal(size=(*size, 8))}
+    prior = {"lprior": np.stack([-np.square(values["alpha"]), -np.square(values["z.real"])], -1)}
     fit = program_fit(
-        kind, values=values, observed=seen, replicated=drawn, statistics=densities() if kind == "variational" else None
+        kind,
+        values=values,
+        observed=seen,
+        replicated=drawn,
+        log_likelihood={"log_lik": -np.square(values["beta"])},
+        log_prior=prior,
+        statistics=densities() if kind == "variational" else None,
     )
+    fit.posterior["constant_data"] = xr.DataTree(xr.Dataset({"X": (("i", "j"), rng.normal(size=(80, 5)))}))
     path = tmp_path / "report.html"
     path.write_text(render(*assessed(fit)), encoding="utf-8")
     page, troubles = opened(browser, path, width, scheme)

@@ -73,7 +73,7 @@ def test_the_index_escapes_every_text(text: str) -> None:
     html = render_index([RunEntry(text, text, text, "passed", text, {text: text}, text)], title=text)
     assert MARK in html
     assert not raw_tags(html)
-    assert "<script" not in html
+    assert html.count("<script") == 1
 
 
 @given(HOSTILE)

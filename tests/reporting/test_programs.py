@@ -148,6 +148,7 @@ def test_a_point_wears_no_interval():
         assert absent not in text
     assert "R-hat" not in text.replace("R-hat, effective sample size, divergences", "")
     assert "<figure" not in html
+    assert "All quantities" not in html  # the estimates are all shown already
 
 
 def test_a_point_that_the_optimiser_did_not_reach_is_not_to_be_used():

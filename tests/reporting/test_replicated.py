@@ -134,3 +134,43 @@ def test_many_observations_are_thinned_and_that_is_told():
     fit = fit_of(y, np.random.default_rng(15).normal(size=(4, 300, 5000)).astype("f4"))
     figure = replication_figures(replications(fit))[0]
     assert figure.note == "Computed from 2,000 of 5,000 observations and 1,000 of 1,200 replications."
+
+
+def binary_fit(judged_by, seed=21):
+    """Binary data with a probability of their own each; what is predicted of them, and with a likelihood."""
+    rng = np.random.default_rng(seed)
+    right = rng.beta(1.5, 1.5, 300)
+    y = (rng.random(300) < right).astype(int)
+    predicted = judged_by(right)
+    density = np.where(y == 1, np.log(predicted), np.log(1 - predicted))
+    likelihood = np.broadcast_to(density, (4, 250, 300)) + 1e-3 * rng.normal(size=(4, 250, 300))
+    return fit_of(y, (rng.random((4, 250, 300)) < predicted).astype(int), likelihood)
+
+
+def test_binary_data_that_follow_their_probabilities_are_not_doubted():
+    fit = binary_fit(lambda p: p)
+    model_fit, _, (replicated,) = judge(fit)
+    assert model_fit.adequate
+    figure = replication_figures([replicated])[1]
+    assert figure.name == "reliability-1"
+    assert figure.title == "y is 1 as often as its predicted probabilities say"
+
+
+def test_probabilities_that_are_too_sure_are_told_though_the_share_of_1s_is_right():
+    fit = binary_fit(lambda p: np.clip(0.5 + 1.7 * (p - 0.5), 0.005, 0.995))
+    model_fit, _, (replicated,) = judge(fit)
+    low, high = replicated.share[1:]
+    assert low <= replicated.share[0] <= high
+    assert not model_fit.adequate
+    assert "y is not 1 as often as its predicted probabilities say" in model_fit.sentence
+    assert "they are wrong" in replication_figures([replicated])[1].note
+
+
+def test_probabilities_that_have_seen_the_data_are_drawn_and_not_judged():
+    rng = np.random.default_rng(22)
+    y = (rng.random(300) < 0.5).astype(int)
+    fit = fit_of(y, (rng.random((4, 250, 300)) < 0.2 + 0.6 * y).astype(int))
+    (replicated,) = replications(fit)
+    assert replicated.reliability.p_value <= 0.01
+    assert not replicated.off()
+    assert "it is not judged. A generated quantity log_lik" in replication_figures([replicated])[1].note

@@ -34,6 +34,13 @@ def test_text_can_be_read(scheme: str, name: str) -> None:
         assert contrast(palette[name], palette[ground]) >= 4.5, (name, ground)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_edges_of_controls_can_be_seen(scheme: str) -> None:
+    """3 to 1, as WCAG 2.1 has it for what is no text (1.4.11)."""
+    palette = colours(scheme)
+    assert contrast(palette["edge"], palette["paper"]) >= 3
+
+
 @pytest.mark.parametrize("scheme", ["dark", "print"])
 def test_each_scheme_names_every_colour(scheme: str) -> None:
     light = set(re.findall(r"--([\w-]+):", re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)[0]))

@@ -7,7 +7,8 @@ import pytest
 from reporting.factories import make_assessment
 
 from bayeskit.core.types import Assessment, Fit, Verdict
-from bayeskit.reporting.verdict import ModelFit, describe, describe_checks
+from bayeskit.reporting.checks import describe_checks
+from bayeskit.reporting.verdict import ModelFit, describe
 
 
 def test_a_pass_names_chains_draws_and_the_worst_numbers(small: tuple[Fit, Assessment]) -> None:
@@ -49,6 +50,29 @@ def test_calibration_and_sensitivity_are_listed_as_not_checked(small: tuple[Fit,
     items = describe(*small).unchecked
     assert any(item.startswith("Calibration") for item in items)
     assert any(item.startswith("Sensitivity") for item in items)
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (
+            "bayeskit fit weather 'my data.csv' --model trend --days 300 --prior 's_y=normal(0, 2)' --draws 9 --seed 1",
+            "`bayeskit calibrate weather 'my data.csv' --model trend --prior 's_y=normal(0, 2)'` finds out",
+        ),
+        (
+            "bayeskit stan run a.stan a.json --method laplace --seed 3",
+            "`bayeskit calibrate stan a.stan a.json --simulator SIMULATOR.stan --method laplace` finds out",
+        ),
+        ("bayeskit stan run a.stan --seed 3", "`bayeskit calibrate stan a.stan --simulator SIMULATOR.stan` finds out"),
+        ("python my_own.py", "from simulated data"),
+        ("bayeskit fit weather 'no end", "from simulated data"),
+    ],
+)
+def test_the_command_that_calibrates_is_named(small: tuple[Fit, Assessment], command: str, hint: str) -> None:
+    fit, assessment = small
+    run = replace(fit, provenance=replace(fit.provenance, command=command))
+    (item,) = [item for item in describe(run, assessment).unchecked if item.startswith("Calibration")]
+    assert item.endswith(hint)
 
 
 def test_without_any_check_nothing_is_trusted(small: tuple[Fit, Assessment]) -> None:

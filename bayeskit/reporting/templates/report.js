@@ -1,6 +1,11 @@
 "use strict";
-(() => {
-  const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false, showTips: false };
+const figures = (() => {
+  const CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false, showTips: false, locale: document.documentElement.lang };
+  // Plotly.js has English months only; elsewhere dates on axes are written as everywhere in the page.
+  if (CONFIG.locale !== "en") {
+    const format = { month: "%Y-%m", dayMonth: "%m-%d", dayMonthYear: "%Y-%m-%d", date: "%Y-%m-%d" };
+    Plotly.register({ moduleType: "locale", name: CONFIG.locale, dictionary: {}, format });
+  }
   const plots = [...document.querySelectorAll(".plot")];
   const specs = new Map();
   let printing = false;
@@ -9,42 +14,45 @@
   const styleValue = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   // Colours stand in the figures by their meaning, var(--fit); the style sheet says what they are.
-  function resolve(value) {
+  function resolve(value, look = styleValue) {
+    const inner = (item) => resolve(item, look);
     if (typeof value === "string") {
       const match = /^var\((--[\w-]+)\)$/.exec(value);
-      return match ? styleValue(match[1]) : value;
+      return match ? look(match[1]) : value;
     }
-    if (Array.isArray(value)) return typeof value[0] === "object" || String(value[0]).startsWith("var(") ? value.map(resolve) : value;
-    if (value && typeof value === "object" && !("bdata" in value)) {
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item)]));
+    const holds = (item) => typeof item === "object" || String(item).startsWith("var(");
+    if (Array.isArray(value)) return holds(value[0]) || holds(value.at(-1)) ? value.map(inner) : value;
+    if (value && typeof value === "object" && !("bdata" in value) && !ArrayBuffer.isView(value)) {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inner(item)]));
     }
     return value;
   }
 
-  function numbers(value) {
-    if (!value || !value.bdata) return value;
-    const bytes = Uint8Array.from(atob(value.bdata), (character) => character.charCodeAt(0));
-    return new Float32Array(bytes.buffer);
-  }
-
-  function draw(plot) {
-    if (!plot.clientWidth) return;
+  function specOf(plot) {
     let spec = specs.get(plot);
-    const fresh = !spec;
-    if (fresh) {
+    if (!spec) {
       spec = JSON.parse(plot.nextElementSibling.textContent);
       specs.set(plot, spec);
       if (spec.behaviour.series) spec.series = seriesOf(spec);
     }
-    const layout = resolve(spec.layout);
-    layout.width = plot.clientWidth;
-    layout.height = plot.clientHeight;
-    layout.autosize = false;
+    return spec;
+  }
+
+  function draw(plot) {
+    if (!plot.clientWidth) return;
+    const spec = specOf(plot);
+    const layout = sized(spec, plot.clientWidth, plot.clientHeight, styleValue);
+    Plotly.react(plot, resolve(spec.data), layout, CONFIG);
+    if (spec.series && !spec.followed) plot.on("plotly_relayout", (event) => follow(plot, spec, event));
+    spec.followed = true;
+  }
+
+  function sized(spec, width, height, look) {
+    const layout = { ...resolve(spec.layout, look), width, height, autosize: false };
     fitTo(layout);
     if (spec.view) place(spec, layout, spec.view);
     else if (spec.series) place(spec, layout, spec.layout.xaxis.range);
-    Plotly.react(plot, resolve(spec.data), layout, CONFIG);
-    if (fresh && spec.series) plot.on("plotly_relayout", (event) => follow(plot, spec, event));
+    return layout;
   }
 
   // On narrow panels: fewer ticks, and axis titles only where there is room for them.
@@ -70,11 +78,11 @@
     return {
       time: mean.x.map(Date.parse),
       dates: mean.x,
-      mean: numbers(mean.y),
-      low: numbers(trace("low95").y),
-      high: numbers(trace("high95").y),
+      mean: packed.plain(mean.y),
+      low: packed.plain(trace("low95").y),
+      high: packed.plain(trace("high95").y),
       observedTime: observed ? observed.x.map(Date.parse) : [],
-      observed: observed ? numbers(observed.y) : [],
+      observed: observed ? packed.plain(observed.y) : [],
     };
   }
 
@@ -109,10 +117,10 @@
     const range = event["xaxis.range"] || (event["xaxis.range[0]"] !== undefined && [event["xaxis.range[0]"], event["xaxis.range[1]"]]);
     const view = range || (event["xaxis.autorange"] && spec.layout.xaxis.range);
     if (!view || String(view) === String(spec.view)) return;
-    show(plot, spec, view);
+    turnTo(plot, spec, view);
   }
 
-  function show(plot, spec, view) {
+  function turnTo(plot, spec, view) {
     spec.view = view;
     const layout = { xaxis: {}, yaxis: {}, annotations: structuredClone(plot.layout.annotations) };
     place(spec, layout, view);
@@ -130,20 +138,21 @@
       const days = Number(button.dataset.days);
       const start = days ? Math.max(time[0], end - (days - 1) * 864e5) : time[0];
       for (const other of group.children) other.setAttribute("aria-pressed", String(other === button));
-      show(plot, spec, [new Date(start), new Date(end)].map((moment) => moment.toISOString().slice(0, 19)));
+      turnTo(plot, spec, [new Date(start), new Date(end)].map((moment) => moment.toISOString().slice(0, 19)));
     });
   }
 
   // What is in view comes first; the rest follows while the browser is idle, so that the page never stalls.
   const queue = [...plots];
+  const drawn = (plot) => Boolean(plot.layout);
   function next() {
     const plot = queue.shift();
     if (!plot) { document.documentElement.dataset.figures = "ready"; return; }
-    if (!specs.has(plot)) draw(plot);
+    if (!drawn(plot)) draw(plot);
     (window.requestIdleCallback || window.setTimeout)(next);
   }
   const watcher = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting && !specs.has(entry.target)) draw(entry.target);
+    for (const entry of entries) if (entry.isIntersecting && !drawn(entry.target)) draw(entry.target);
   }, { rootMargin: "300px" });
   plots.forEach((plot) => watcher.observe(plot));
   window.setTimeout(next, 50);
@@ -171,4 +180,17 @@
     for (const part of folded) part.open = false;
     redraw();
   });
+
+  // Figures that another script makes: drawn anew like the others when the width or the colours change.
+  function show(plot, spec) {
+    specs.set(plot, spec);
+    draw(plot);
+  }
+
+  function forget(plot) {
+    specs.delete(plot);
+    Plotly.purge(plot);
+  }
+
+  return { forget, resolve, show, sized, specOf };
 })();

@@ -1,0 +1,175 @@
+"""Checks as a reader meets them: their names, what they ask, their numbers, and what a failed one says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bayeskit.core.language import mark, said, say
+from bayeskit.core.types import Assessment, Verdict
+from bayeskit.core.words import number, sentence, significant
+
+State = Literal["passed", "failed", "unchecked"]
+
+_NAMES = {
+    "r_hat": mark("R-hat"),
+    "ess_bulk": mark("Bulk effective sample size"),
+    "ess_tail": mark("Tail effective sample size"),
+    "mcse": mark("Monte Carlo error over posterior sd"),
+    "divergences": mark("Divergent transitions"),
+    "tree_depth": mark("Draws at the tree-depth limit"),
+    "e_bfmi": mark("E-BFMI"),
+    "pareto_k": mark("Pareto k-hat"),
+    "importance_ess": mark("Effective sample size of the weights"),
+    "weights_k": mark("Pareto k-hat of the weights"),
+    "largest_weight": mark("Share of the heaviest draw"),
+    "finite": mark("Quantities that are not numbers throughout"),
+    "converged": mark("Convergence"),
+    "simulation_error": mark("Simulation error over sd"),
+}
+_MEANINGS = {
+    "r_hat": mark("Do the chains agree?"),
+    "ess_bulk": mark("Enough independent draws for means?"),
+    "ess_tail": mark("Enough independent draws for intervals?"),
+    "mcse": mark("Is the simulation error small?"),
+    "divergences": mark("Was all of the posterior reached?"),
+    "tree_depth": mark("Were trajectories cut short?"),
+    "e_bfmi": mark("Does the energy reach the tails?"),
+    "pareto_k": mark("Is the approximation close to the posterior?"),
+    "importance_ess": mark("Are enough draws where the posterior is?"),
+    "weights_k": mark("Can the weights be relied on?"),
+    "largest_weight": mark("Does one draw stand for all?"),
+    "finite": mark("Is every value a number?"),
+    "converged": mark("Did the optimiser arrive?"),
+    "simulation_error": mark("Are there enough draws?"),
+}
+_FAILURES: dict[str, str] = {
+    "r_hat": mark("chains disagree about {where} (R-hat {value}, limit {limit})"),
+    "ess_bulk": mark(
+        "there are too few independent draws of {where} for its mean (bulk ESS {value}, at least {limit} needed)"
+    ),
+    "ess_tail": mark(
+        "there are too few independent draws of {where} for its interval (tail ESS {value}, at least {limit} needed)"
+    ),
+    "mcse": mark("the simulation error of {where} is {value} of its standard deviation (limit {limit})"),
+    "divergences": mark("{value} transitions diverged, so that part of the posterior was not reached (limit {limit})"),
+    "tree_depth": mark(
+        "{value} draws reached the tree-depth limit, so that trajectories were cut short (limit {limit})"
+    ),
+    "e_bfmi": mark(
+        "the sampler's energy moves too slowly to reach the tails (E-BFMI {value}, at least {limit} needed)"
+    ),
+    "pareto_k": mark("the approximation misses a part of the posterior (k-hat {value}, limit {limit})"),
+    "importance_ess": mark("the draws are worth only {value} of the posterior's own (at least {limit} needed)"),
+    "weights_k": mark("the weights have too long a tail to be relied on (k-hat {value}, limit {limit})"),
+    "largest_weight": mark("one draw carries {value} of all weight (limit {limit})"),
+    "finite": mark("not all draws are numbers ({detail})"),
+    "converged": mark("the optimiser did not converge ({detail})"),
+    "simulation_error": mark("the simulation error of each mean is {value} of its standard deviation (limit {limit})"),
+}
+_COUNTS = ("ess_bulk", "ess_tail", "divergences", "tree_depth", "importance_ess", "finite")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One verdict as a row of the report."""
+
+    name: str
+    question: str
+    value: str
+    limit: str
+    state: State
+    word: str
+    detail: str
+    remedy: str
+    failure: str = ""
+    """In brackets, what was needed and where."""
+
+
+def describe_checks(assessment: Assessment) -> tuple[Check, ...]:
+    """Return the verdicts as rows: failed ones first, then those not made, then the rest."""
+    order = {False: 0, None: 1, True: 2}
+    return tuple(_check(verdict) for verdict in sorted(assessment.verdicts, key=lambda v: order[v.passed]))
+
+
+def each_remedy_once(failed: Sequence[Check]) -> tuple[Check, ...]:
+    """Return the rows, a remedy of several only with the first."""
+    given: set[str] = set()
+    rows = []
+    for check in failed:
+        rows.append(replace(check, remedy="") if check.remedy in given else check)
+        given.add(check.remedy)
+    return tuple(rows)
+
+
+def reason_of(verdict: Verdict, assessment: Assessment) -> str:
+    """Say what failed, with its number and its limit, as the inner part of a sentence."""
+    if verdict.value is None:
+        name = display_name(verdict.name)
+        return say("{check} {detail}", check=name, detail=verdict.detail) if verdict.detail else name
+    limit = f"{verdict.threshold:,g}"
+    value = format_figure(verdict.name, verdict.value)
+    template = _FAILURES.get(verdict.name)
+    if template is None:
+        name = display_name(verdict.name)
+        return say("{check} is {value}, {limit} is needed", check=name, value=value, limit=_limit(verdict))
+    where = worst_place(assessment, verdict.name) or say("a parameter")
+    detail = verdict.detail or say("no reason given")
+    return say(template, where=where, value=value, limit=limit, detail=detail)
+
+
+def format_figure(name: str, value: float | None) -> str:
+    """Return a check's number with the digits that are usual for it."""
+    if value is None:
+        return "–"
+    if name == "r_hat":
+        near_limit = abs(value - 1.01) < 0.0006  # three decimals would not tell on which side it lies
+        return number(value, 4 if near_limit else 3 if value < 1.1 else 2)
+    if name in _COUNTS:
+        return number(value, 0)
+    if name == "converged":
+        return say("yes") if value else say("no")
+    return significant(value, 2)
+
+
+def display_name(name: str) -> str:
+    """Return a check's name as the field writes it."""
+    return say(_NAMES[name]) if name in _NAMES else name.replace("_", " ")
+
+
+def worst_place(assessment: Assessment, name: str) -> str:
+    """Return which quantity a check's worst case lies in, or an empty text."""
+    summary = assessment.summary
+    if name == "mcse" and {"mcse_mean", "sd"} <= set(summary.columns):
+        values = (summary["mcse_mean"] / summary["sd"]).dropna()
+    elif name in summary.columns and name != "mcse":
+        values = summary[name].dropna()
+    else:
+        return ""
+    if values.empty:
+        return ""
+    return str(values.idxmin() if name.startswith("ess") else values.idxmax())
+
+
+def _check(verdict: Verdict) -> Check:
+    state: State = "unchecked" if verdict.passed is None else "passed" if verdict.passed else "failed"
+    limit = say("convergence") if verdict.name == "converged" else _limit(verdict)
+    return Check(
+        name=display_name(verdict.name),
+        question=said(_MEANINGS.get(verdict.name, "")),
+        value=format_figure(verdict.name, verdict.value),
+        limit=limit,
+        state=state,
+        word={"passed": say("passed"), "failed": say("failed"), "unchecked": say("not checked")}[state],
+        detail=verdict.detail,
+        remedy=sentence(verdict.remedy) if state == "failed" else "",
+        failure=say("({limit} is needed; {detail}).", limit=limit, detail=verdict.detail)
+        if verdict.detail
+        else say("({limit} is needed).", limit=limit),
+    )
+
+
+def _limit(verdict: Verdict) -> str:
+    limit = f"{verdict.threshold:,g}"
+    return say("at most {limit}", limit=limit) if verdict.comparison == "<=" else say("at least {limit}", limit=limit)

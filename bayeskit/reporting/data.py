@@ -1,0 +1,35 @@
+"""What went in: where the data came from, what was made of them on the way, and a first look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bayeskit.core.language import mark, say
+from bayeskit.core.types import Fit
+from bayeskit.core.words import commas
+from bayeskit.reporting.figures import Figure
+from bayeskit.reporting.figures_data import program_figure
+from bayeskit.reporting.figures_data_series import series_figure
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """Provenance as pairs, what the loader did as sentences, figures, and which variables have none."""
+
+    facts: list[tuple[str, str]]
+    notes: tuple[str, ...]
+    figures: list[Figure]
+    left_out: str
+
+
+def data_report(fit: Fit) -> DataReport | None:
+    """Return what can be told of the data, or None where there is no more than the file's name."""
+    source, series = fit.provenance.data, fit.provenance.card.series
+    figure, rest = (series_figure(fit, series), []) if series else program_figure(fit, source.variables)
+    if figure is None and not source.variables and not source.notes:
+        return None
+    facts = [(say("file"), source.path), ("SHA-256", source.sha256)] if source.sha256 else []
+    facts += [(say("what"), source.description), *source.variables.items()]
+    template = mark("Not drawn, as it never varies, merely counts, or finds no room: {names}.")
+    left_out = say(template, names=commas(rest)) if rest else ""
+    return DataReport(facts, source.notes, [figure] if figure is not None else [], left_out)
