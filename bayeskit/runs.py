@@ -136,6 +136,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     try:
         record: dict[str, Any] = dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))
+    except NotADirectoryError:
+        raise DataError(f"{folder} is a file; give the folder of a finished run") from None
     except FileNotFoundError:
         raise DataError(f"{folder}: there is no run.json; give the folder of a finished run") from None
     except (OSError, TypeError, ValueError) as error:

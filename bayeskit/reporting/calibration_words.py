@@ -172,7 +172,8 @@ def _after_failure(failed: Sequence[Verdict], outline: Outline) -> str:
 def _after_success(outline: Outline) -> str:
     return say(
         "Fit the data at hand, and ask whether the model describes them: simulated data cannot tell, for they come "
-        "from the model itself. The answer holds for the data in section {done} and the priors in section {assumed}.",
+        "from the model itself. The answer holds for the data in section {done} and the assumptions in section "
+        "{assumed}.",
         done=outline.number("done"),
         assumed=outline.number("assumptions"),
     )

@@ -38,7 +38,7 @@ def curve_figure(calibration: Calibration, shown: Sequence[QuantityCalibration])
         else say_count(
             len(shown),
             "The curve of ranks stays within what chance allows",
-            "All {n} curves of ranks stay within what chance allows",
+            "The {n} curves of ranks stay within what chance allows",
         )
     )
     return f.Figure(

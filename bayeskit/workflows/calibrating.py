@@ -122,7 +122,7 @@ def calibrate(
         found = assess_calibration([journal.done[index] for index in range(simulations)])
         if folder is not None:
             seconds = {"simulations": sum(s.seconds for s in found.simulations), "wall": time.perf_counter() - clock}
-            _write(folder, _provenance(task, model, started, seconds), found, language)
+            _write(folder, _provenance(task, model, simulator, started, seconds), found, language)
     return found
 
 
@@ -250,7 +250,17 @@ def _settings(task: CalibrationTask, model: Model, simulator: StanProgram | None
     return settings | ({"simulator_sha256": simulator.sha256} if simulator else {})
 
 
-def _provenance(task: CalibrationTask, model: Model, started: datetime, timings: Mapping[str, float]) -> Provenance:
+def _provenance(
+    task: CalibrationTask,
+    model: Model,
+    simulator: StanProgram | None,
+    started: datetime,
+    timings: Mapping[str, float],
+) -> Provenance:
+    card = model.card()
+    if simulator is not None:  # what it draws from are the priors of this calibration
+        programs = {"program": card.program, f"simulator, {simulator.path}": simulator.text}
+        card = replace(card, program="\n".join(f"// The {name}\n{text}" for name, text in programs.items()))
     return Provenance(
         model=model.name,
         engine=task.fit.engine,
@@ -258,7 +268,7 @@ def _provenance(task: CalibrationTask, model: Model, started: datetime, timings:
         config=task.settings,
         seed=task.fit.seed,
         data=source_of(model),
-        card=model.card(),
+        card=card,
         versions=versions(),
         hardware=hardware(),
         timings=timings,

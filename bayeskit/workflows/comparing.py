@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from bayeskit.calibrations import is_calibration
 from bayeskit.core.errors import ConfigError, DataError
 from bayeskit.core.files import write_text
 from bayeskit.workflows.fitting import load_run
@@ -66,6 +67,8 @@ def _check_runs(places: Sequence[Path]) -> None:
     for place in places:
         if place.resolve() in seen:
             raise ConfigError(f"{place} is given twice; give each run once")
+        if is_calibration(place):
+            raise DataError(f"{place} is a calibration; give folders of runs, of which each has a run.json")
         seen[place.resolve()] = place
 
 

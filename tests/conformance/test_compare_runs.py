@@ -30,7 +30,22 @@ def test_compare_prints_where_the_page_is(folder):
 def test_compare_refuses_in_one_line(folder):
     done = bayeskit("compare", "chains", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == ("bayeskit: there is nothing to compare with; give at least two run folders, got 1\n")
+    assert done.stderr == "bayeskit: there is nothing to compare with; give at least two run folders, got 1\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("calibrated", "calibrated is a calibration; give folders of runs, of which each has a run.json"),
+        ("chains/run.json", "chains/run.json is a file; give the folder of a finished run"),
+        ("nowhere", "nowhere: there is no run.json; give the folder of a finished run"),
+    ],
+)
+def test_compare_names_what_is_no_run(folder, place, line):
+    (folder / "calibrated").mkdir(exist_ok=True)
+    (folder / "calibrated" / "calibration.json").write_text("{}")
+    done = bayeskit("compare", "chains", place, cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"bayeskit: {line}\n")
 
 
 def test_report_writes_figures_for_print(folder):
