@@ -33,7 +33,7 @@ class CalibrationSections:
     recovery: list[Figure]
     checks: list[Check]
     problems: list[tuple[str, str]]
-    times: list[tuple[str, str]]
+    timings: list[tuple[str, str]]
     config: list[tuple[str, str]]
     machine: list[tuple[str, str]]
 
@@ -89,7 +89,7 @@ def _build(origin: Provenance, calibration: Calibration) -> CalibrationSections:
         recovery=_recovery(origin, calibration),
         checks=words.check_rows(calibration),
         problems=tables.problems(calibration.simulations),
-        times=tables.times(origin, calibration.simulations),
+        timings=tables.times(origin, calibration.simulations),
         config=pairs({name: value for name, value in origin.config.items() if name != "posterior"}),
         machine=pairs(origin.hardware),
     )

@@ -28,7 +28,7 @@ def data_report(fit: Fit) -> DataReport | None:
     figure, rest = (series_figure(fit, series), []) if series else program_figure(fit, source.variables)
     if figure is None and not source.variables and not source.notes:
         return None
-    facts = [(say("file"), source.path), ("SHA-256", source.sha256)] if source.sha256 else []
+    facts = [(say("file"), source.path)] if source.sha256 else []
     facts += [(say("what"), source.description), *source.variables.items()]
     template = mark("Not drawn, as it never varies, merely counts, or finds no room: {names}.")
     left_out = say(template, names=commas(rest)) if rest else ""
