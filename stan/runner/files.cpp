@@ -118,14 +118,14 @@ void RecordFile::take_back() const {
   }
 }
 
-void RecordFile::append(const std::string& record) {
+void RecordFile::append(const void* bytes, std::size_t size) {
   const std::lock_guard<std::timed_mutex> guard(output_lock());
   if (!has_begun_) {
     take_back();
     has_begun_ = true;
   }
-  for (std::size_t done = 0; done < record.size();) {
-    const ssize_t written = ::write(descriptor_, record.data() + done, record.size() - done);
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t written = ::write(descriptor_, static_cast<const char*>(bytes) + done, size - done);
     if (written >= 0) {
       done += static_cast<std::size_t>(written);
     } else if (errno != EINTR) {
@@ -134,7 +134,7 @@ void RecordFile::append(const std::string& record) {
       fail(shown_, error);
     }
   }
-  length_ += static_cast<off_t>(record.size());
+  length_ += static_cast<off_t>(size);
 }
 
 void write_file(const std::string& path, const std::string& content) {

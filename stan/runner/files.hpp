@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -29,7 +30,8 @@ class RecordFile {
   RecordFile(const RecordFile&) = delete;
   RecordFile& operator=(const RecordFile&) = delete;
 
-  void append(const std::string& record);
+  void append(const std::string& record) { append(record.data(), record.size()); }
+  void append(const void* bytes, std::size_t size);
 
  private:
   void take_back() const;

@@ -3,6 +3,7 @@
 
 #include "method.hpp"
 #include "method_diagnose.hpp"
+#include "method_evaluate.hpp"
 #include "method_generate_quantities.hpp"
 #include "method_laplace.hpp"
 #include "method_log_prob.hpp"
@@ -43,7 +44,8 @@ const std::vector<Method>& methods() {
                                          {diagnose_arguments, plan_diagnose, run_diagnose},
                                          {generate_quantities_arguments, plan_generate_quantities,
                                           run_generate_quantities},
-                                         {log_prob_arguments, plan_log_prob, run_log_prob}};
+                                         {log_prob_arguments, plan_log_prob, run_log_prob},
+                                         {evaluate_arguments, plan_evaluate, run_evaluate}};
   return table;
 }
 
