@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 K_HAT_LIMIT = 0.7
 MIN_DRAWS = 100  # of fewer, the tail is too short to fit
 EQUAL = 1e-4  # log ratios closer than that: all weights are equal
-NO_TAIL = 1.0  # log ratios closer than that have no tail to speak of, even where ties keep it from being fitted
+NO_TAIL = 1.0  # log ratios closer than that, or to that of the mean weight, have no tail to speak of
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Importance:
     weights
         Smoothed, with sum 1, in the same order.
     k_hat
-        Shape of the ratios' tail; infinite where one draw outweighs all others.
+        Shape of the ratios' tail; infinite where one draw outweighs all others, NaN where draws were resampled by
+        their weights, so that these have no tail any more.
     """
 
     log_ratios: Floats
@@ -56,7 +57,7 @@ class Importance:
     @property
     def reliable(self) -> bool:
         """Whether k-hat lets so many draws give sound estimates."""
-        return self.k_hat <= k_hat_limit(self.log_ratios.size)
+        return math.isnan(self.k_hat) or self.k_hat <= k_hat_limit(self.log_ratios.size)
 
 
 def importance_weights(log_ratios: Floats, relative_efficiency: float = 1.0) -> Importance | str:
@@ -88,10 +89,19 @@ def importance_weights(log_ratios: Floats, relative_efficiency: float = 1.0) -> 
             k_hat = float(shape)
         except ValueError:  # the tail is one value: the weights are bounded, and there is nothing to smooth
             log_weights, k_hat = floor, 0.0
-    if not math.isfinite(k_hat) or not np.isfinite(log_weights).all():
+    if _no_tail(log_ratios) and not k_hat <= K_HAT_LIMIT:
+        # So few weights above the others, and so little, move no estimate, whatever shape is fitted to their tail.
+        log_weights, k_hat = floor, 0.0
+    elif not math.isfinite(k_hat) or not np.isfinite(log_weights).all():
         log_weights, k_hat = floor, 0.0 if np.ptp(floor) < NO_TAIL else math.inf
     weights = np.exp(log_weights - log_weights.max())
     return Importance(log_ratios, weights / weights.sum(), k_hat)
+
+
+def _no_tail(log_ratios: Floats) -> bool:
+    """Return whether the heaviest draw is worth less than e average ones."""
+    top = log_ratios.max()
+    return bool(-np.log(np.mean(np.exp(log_ratios - top))) < NO_TAIL)
 
 
 def too_few(n_draws: int) -> str:
@@ -113,6 +123,8 @@ def k_hat_limit(n_draws: int) -> float:
 
 def tail_detail(found: Importance) -> str:
     """Say what stands beside the k-hat of weights: how much of all weight the heaviest draw has."""
+    if math.isnan(found.k_hat):
+        return say("does not apply: the draws were resampled by their weights")
     if math.isinf(found.k_hat):
         return say("cannot be computed: one draw outweighs all others")
     return say(

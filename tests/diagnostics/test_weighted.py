@@ -4,9 +4,10 @@ import arviz_stats
 import numpy as np
 import pytest
 from diagnostics.factories import fit_of, outcome
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 from bayeskit.core.types import ModelCard
+from bayeskit.diagnostics.particles import Families, run_r_hat
 from bayeskit.diagnostics.weighted import assess_weighted, draw_weights
 from bayeskit.workflows import assess
 
@@ -155,3 +156,82 @@ def test_what_never_moves_or_is_no_number_and_the_model_s_own_remedy():
     assert verdicts["finite"].value == 1
     assert verdicts["weights_k"].remedy == "take more particles"
     assert "of 1 quantities" in verdicts["mcse"].detail
+
+
+def test_weights_that_hardly_differ_have_no_tail_whatever_its_shape():
+    rng = np.random.default_rng(5)
+    log_weight = 0.001 * rng.pareto(1.0, (1, 5000)) % 0.7
+    fit = fit_of("weighted", {"x": rng.normal(size=(1, 5000))}, {"log_weight": log_weight})
+    assert float(arviz_stats.base.array_stats.psislw(-log_weight.ravel())[1]) > 0.7
+    assert outcome(assess_weighted(fit))["weights_k"].passed
+    # Negative control: the same shape, above the others by far.
+    far = fit_of("weighted", {"x": rng.normal(size=(1, 5000))}, {"log_weight": 20 * log_weight})
+    assert outcome(assess_weighted(far))["weights_k"].passed is False
+
+
+def particles(n_families, size, shape=(4, 1000), seed=2, own=0.0, shift=0.0):
+    """Families of particles around a value of their own, with a share of the variance that is each particle's."""
+    rng = np.random.default_rng(seed)
+    ancestor = np.arange(shape[0] * shape[1]).reshape(shape) // size % n_families
+    ancestor = ancestor + n_families * np.arange(shape[0])[:, None]
+    common = rng.normal(size=ancestor.max() + 1)[ancestor]
+    values = np.sqrt(1 - own) * common + np.sqrt(own) * rng.normal(size=shape) + shift * np.arange(shape[0])[:, None]
+    return fit_of(
+        "weighted", {"x": values}, {"log_weight": np.zeros(shape), "ancestor": ancestor}, {"log_evidence": 1.5}
+    )
+
+
+def test_families_give_the_error_of_the_mean_and_their_number():
+    assessment = assess_weighted(particles(n_families=250, size=4))
+    values = particles(n_families=250, size=4).posterior["posterior"]["x"].to_numpy()
+    row, verdicts = assessment.summary.loc["x"], outcome(assessment)
+    assert row["mcse_mean"] == pytest.approx(values[:, ::4].std() / np.sqrt(1000))
+    assert row["ess_mean"] == pytest.approx(1000)
+    assert verdicts["families"].value == pytest.approx(1000)
+    assert "1,000 families are left of 4,000 particles" in verdicts["families"].detail
+    assert "weights_k" not in verdicts
+    assert assessment.passed, assessment
+    assert assessment.metrics["log_evidence"] == 1.5
+    assert "pareto_k" not in assessment.metrics
+
+
+def test_families_of_one_give_the_error_of_independent_draws():
+    fit = particles(n_families=1000, size=1)
+    tree = fit.posterior
+    alone = fit_of("weighted", {"x": tree["posterior"]["x"].to_numpy()}, {"log_weight": np.zeros((4, 1000))})
+    ours, theirs = assess_weighted(fit).summary, assess_weighted(alone).summary
+    np.testing.assert_allclose(ours[theirs.columns], theirs)
+    weights = np.random.default_rng(1).random(4000)
+    terms, families = np.random.default_rng(2).normal(size=(3, 4000)), Families(np.arange(4000), 4)
+    np.testing.assert_allclose(families.squared_terms(terms * weights), np.square(terms * weights).sum(axis=1))
+
+
+def test_the_error_of_families_is_what_it_says():
+    """Means of 200 clouds are off by their errors; by those of independent particles they would be far too far off."""
+    rows = [assess_weighted(particles(100, 4, (2, 400), seed, own=0.3)).summary.loc["x"] for seed in range(200)]
+    z = np.array([row["mean"] / row["mcse_mean"] for row in rows])
+    limits = chi2(200).ppf([5e-8, 1 - 5e-8])
+    assert limits[0] < z @ z < limits[1]
+    independent = np.array([row["mean"] / row["sd"] * np.sqrt(800) for row in rows])
+    assert independent @ independent > limits[1]
+
+
+def test_few_families_and_runs_that_disagree_fail():
+    few = outcome(assess_weighted(particles(n_families=50, size=20)))
+    assert few["families"].passed is False
+    assert "more particles" in few["families"].remedy
+    apart = outcome(assess_weighted(particles(n_families=1000, size=1, shift=0.4)))
+    assert apart["runs_r_hat"].passed is False
+    assert "went different ways" in apart["runs_r_hat"].remedy
+    alone = outcome(assess_weighted(particles(n_families=1000, size=1, shape=(1, 1000))))
+    assert alone["runs_r_hat"].passed is None
+    assert "one run cannot disagree with itself" in alone["runs_r_hat"].detail
+
+
+def test_r_hat_of_runs_sees_places_and_spreads_but_no_order():
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=(1, 4, 1000))
+    assert run_r_hat(values)[0] < 1.01
+    np.testing.assert_allclose(run_r_hat(np.sort(values)), run_r_hat(values))
+    assert run_r_hat(values + 0.5 * np.arange(4)[:, None])[0] > 1.05
+    assert run_r_hat(values * np.array([1, 1, 1, 3.0])[:, None])[0] > 1.05
