@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from bayeskit.core.types import Assessment, Draws, Fit, Verdict
     from bayeskit.datasets.weather import WeatherData, load_weather
     from bayeskit.diagnostics.calibration import Calibration
+    from bayeskit.inference.importance import ImportanceConfig
+    from bayeskit.inference.metropolis import MetropolisConfig
+    from bayeskit.inference.nuts import NUTSConfig
+    from bayeskit.inference.rejection import RejectionConfig
+    from bayeskit.inference.smc import SMCConfig
     from bayeskit.inference.stan import (
         LaplaceConfig,
         OptimizeConfig,
@@ -22,7 +27,11 @@ if TYPE_CHECKING:
         StanConfig,
         VariationalConfig,
     )
+    from bayeskit.models.density import DensityModel, density
     from bayeskit.models.program import StanProgram, stan_program
+    from bayeskit.models.pyro_program import PyroProgram, pyro_program
+    from bayeskit.models.references import load_model, target
+    from bayeskit.models.targets import Target
     from bayeskit.models.weather import WeatherModel, weather
     from bayeskit.workflows import assess, calibrate, compare, fit, load_run, report, save_run
 
@@ -32,15 +41,23 @@ __all__ = [
     "Calibration",
     "ConfigError",
     "DataError",
+    "DensityModel",
     "Draws",
     "Fit",
+    "ImportanceConfig",
     "InferenceError",
     "LaplaceConfig",
+    "MetropolisConfig",
+    "NUTSConfig",
     "OptimizeConfig",
     "PathfinderConfig",
     "ProgramError",
+    "PyroProgram",
+    "RejectionConfig",
+    "SMCConfig",
     "StanConfig",
     "StanProgram",
+    "Target",
     "ToolchainError",
     "VariationalConfig",
     "Verdict",
@@ -49,12 +66,16 @@ __all__ = [
     "assess",
     "calibrate",
     "compare",
+    "density",
     "fit",
+    "load_model",
     "load_run",
     "load_weather",
+    "pyro_program",
     "report",
     "save_run",
     "stan_program",
+    "target",
     "weather",
 ]
 
@@ -70,7 +91,16 @@ _HOMES = {
         "StanConfig",
         "VariationalConfig",
     ),
+    "bayeskit.inference.importance": ("ImportanceConfig",),
+    "bayeskit.inference.metropolis": ("MetropolisConfig",),
+    "bayeskit.inference.nuts": ("NUTSConfig",),
+    "bayeskit.inference.rejection": ("RejectionConfig",),
+    "bayeskit.inference.smc": ("SMCConfig",),
+    "bayeskit.models.density": ("DensityModel", "density"),
     "bayeskit.models.program": ("StanProgram", "stan_program"),
+    "bayeskit.models.pyro_program": ("PyroProgram", "pyro_program"),
+    "bayeskit.models.references": ("load_model", "target"),
+    "bayeskit.models.targets": ("Target",),
     "bayeskit.models.weather": ("WeatherModel", "weather"),
     "bayeskit.diagnostics.calibration": ("Calibration",),
     "bayeskit.workflows": ("assess", "calibrate", "compare", "fit", "load_run", "report", "save_run"),

@@ -83,7 +83,12 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     if isinstance(model, Simulates):
         groups |= _simulated(model, seed, n_prior)
     dims, coords = _counted_from_1(groups)
-    tree: xr.DataTree = from_dict(groups, coords={**coords, **model.coords}, dims={**dims, **model.dims})
+    tree: xr.DataTree = from_dict(
+        groups,
+        coords={**coords, **model.coords},
+        dims={**dims, **model.dims},
+        check_conventions=False,  # there may well be more chains than draws
+    )
     for group in tree.subtree:  # the clock would make equal runs differ; when it ran stands in run.json
         group.attrs.pop("created_at", None)
     if "sample_stats" not in tree.children:

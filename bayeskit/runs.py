@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,11 +33,11 @@ _PRINTED = {".svg", ".png"}
 
 
 @contextmanager
-def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(out: Path, *, overwrite: bool = False, files: Collection[str] = _FILES) -> Iterator[Path]:
     """Give a folder ``OUT.partial`` to work in, and rename it to ``OUT`` when the block ends well.
 
     When the block ends with an exception the partial folder is removed. What a killed process left is removed by the
-    next run; one that is still being written is not.
+    next run; one that is still being written is not. ``files`` are those that such a folder may hold.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     out = out.expanduser().resolve()
     partial = out.with_name(out.name + ".partial")
-    _check_target(out, overwrite)
+    _check_target(out, overwrite, files)
     with alone(out), readable_disk_errors(out):
         _clear(partial)
         partial.mkdir(parents=True)
@@ -55,7 +55,7 @@ def new_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
             (partial / _MARK).touch()
             yield partial
             (partial / _MARK).unlink()
-            _check_target(out, overwrite)
+            _check_target(out, overwrite, files)
             _replace(partial, out)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -252,14 +252,14 @@ def _record(fit: Fit, assessment: Assessment, told: Mapping[str, Any]) -> dict[s
     return cleaned
 
 
-def _check_target(out: Path, overwrite: bool) -> None:
+def _check_target(out: Path, overwrite: bool, files: Collection[str]) -> None:
     if not out.exists():
         return
     if not out.is_dir():
         raise ConfigError(f"output {out} is a file; give --out a folder")
     if not overwrite:
         raise ConfigError(f"output folder {out} exists; choose another --out, or give --overwrite to replace it")
-    foreign = sorted({path.name for path in out.iterdir()} - _FILES)
+    foreign = sorted({path.name for path in out.iterdir()} - set(files))
     if (out / FIGURES).is_dir():
         printed = (path for path in (out / FIGURES).iterdir() if path.suffix not in _PRINTED)
         foreign += sorted(f"{FIGURES}/{path.name}" for path in printed)

@@ -27,7 +27,7 @@ def test_readme_has_exactly_two_commands_that_set_everything_up():
     commands = re.findall(r"^python3 -m venv .venv && .*$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     assert len(commands) == 2
     assert commands[0].endswith("bayeskit demo")
-    assert commands[1].endswith("-m pytest")
+    assert commands[1].endswith("-m pytest -n 2")
 
 
 def test_top_level_is_as_fixed():

@@ -14,7 +14,6 @@ from bayeskit.cli.options import (
     Anew,
     Chains,
     Device,
-    Engine,
     Form,
     Init,
     Iterations,
@@ -61,7 +60,6 @@ def calibrate_weather(
         int | None, typer.Option(help="Take only so many of the file's first days: 60, or all, unless given.")
     ] = None,
     posterior: Posterior = False,
-    engine: Engine = "stan",
     chains: Chains = 2,
     warmup: Warmup = 500,
     draws: NDraws = 500,
@@ -80,7 +78,7 @@ def calibrate_weather(
     from bayeskit import workflows
     from bayeskit.tasks import CalibrationTask
 
-    fit = weather_task(locals() | {"data": data or workflows.shipped("seattle-weather.csv")})
+    fit = weather_task(locals() | {"engine": "stan", "data": data or workflows.shipped("seattle-weather.csv")})
     target = out or default_out(fit).with_name(f"calibration-{default_out(fit).name}")
     task = CalibrationTask(fit, simulations, posterior)
     calibration = workflows.calibrate_to_folder(
@@ -101,7 +99,7 @@ def calibrate_stan(
         ),
     ] = None,
     simulations: Simulations = 200,
-    method: Method = "sample",
+    method: Method = None,
     chains: OwnChains = None,
     warmup: OwnWarmup = None,
     draws: OwnDraws = None,
@@ -121,6 +119,7 @@ def calibrate_stan(
 ) -> None:
     """Calibrate any Stan program, with another one that draws truths and data; sample: 2 chains, 500 draws each."""
     from bayeskit import workflows
+    from bayeskit.inference.stan import StanConfig
     from bayeskit.tasks import CalibrationTask, ProgramTask, calibration_config
 
     given = {
@@ -133,7 +132,7 @@ def calibrate_stan(
         "iterations": iterations,
         "algorithm": algorithm,
     }
-    config = method_config(method, given, calibration_config(method))
+    config = method_config(method, given, calibration_config(method or StanConfig.method))
     fit = ProgramTask(program, data, init, config, seed)
     target = out or Path("reports") / f"calibration-{fit.default_name}"
     task = CalibrationTask(fit, simulations, simulator=simulator)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,43 +15,48 @@ from bayeskit.cli.options import EXIT_VERDICT_FAILED
 if TYPE_CHECKING:
     from bayeskit.core.types import Assessment
     from bayeskit.diagnostics.calibration import Calibration
-    from bayeskit.inference.stan import AnyConfig
-    from bayeskit.tasks import Task
+    from bayeskit.tasks import AnyConfig, Task
+    from bayeskit.workflows import Progress
+
+
+SAMPLER_OPTIONS = (
+    *("chains", "warmup", "draws", "thin", "adapt_delta", "max_treedepth", "metric", "kernel", "replicas"),
+    *("bound", "adaptive", "defensive", "particles", "runs", "threads"),
+)
 
 
 def weather_task(given: Mapping[str, Any]) -> Task:
     """Sort the options of the weather commands."""
-    from bayeskit.inference.stan import StanConfig
-    from bayeskit.tasks import Task
+    from bayeskit.tasks import MODELS, Task, configured
 
     def take(*names: str) -> dict[str, Any]:
         return {name: given[name] for name in names}
 
+    engine = given["engine"] or next(iter(MODELS["weather"].configs))
+    asked = {name: given[name] for name in SAMPLER_OPTIONS if name in given}
     return Task(
         name="weather",
         load_options={"station": given["station"], "days": given.get("days")},
         options={**take("model", "form", "rain", "rain_threshold"), "prior": given["prior"] or []},
-        config=StanConfig(**take("chains", "warmup", "draws", "adapt_delta", "max_treedepth")),
-        **take("data", "engine", "seed", "device"),
+        config=configured(engine, asked, MODELS["weather"].configs.get(engine)),
+        **take("data", "seed", "device"),
     )
 
 
-def method_config(method: str, given: Mapping[str, Any], base: AnyConfig | None = None) -> AnyConfig:
-    """Return a method's configuration, ``base`` where nothing is given; another method's options are refused."""
+def method_config(
+    method: str | None, given: Mapping[str, Any], base: AnyConfig | None = None, engine: str | None = None
+) -> AnyConfig:
+    """Return the configuration of one of Stan's methods, or of another engine, ``base`` where nothing is given."""
     from bayeskit.core.errors import ConfigError
-    from bayeskit.core.words import listing
-    from bayeskit.inference.stan import CONFIGS
+    from bayeskit.inference.stan import CONFIGS, StanConfig
+    from bayeskit.tasks import configured, with_options
 
-    def flag(name: str) -> str:
-        return f"--{name.replace('_', '-')}"
-
-    config = CONFIGS[method]
-    asked = {name: value for name, value in given.items() if value is not None}
-    for name in asked:
-        if name not in config.model_fields:
-            takes = listing([flag(known) for known in config.model_fields])
-            raise ConfigError(f"{flag(name)} is no option of --method {method}, which takes {takes}; leave it out")
-    return config(**{**(base.model_dump() if base else {}), **asked})
+    if engine not in (None, "stan"):
+        if method is not None:
+            raise ConfigError(f"--method is Stan's, --engine {engine} has none; leave one of them out")
+        return configured(str(engine), given, base)
+    name = method or StanConfig.method
+    return with_options(CONFIGS[name], f"--method {name}", given, base)
 
 
 def finish(assessment: Assessment | Calibration, folder: Path, strict: bool) -> None:
@@ -60,9 +67,25 @@ def finish(assessment: Assessment | Calibration, folder: Path, strict: bool) -> 
         raise typer.Exit(EXIT_VERDICT_FAILED)
 
 
+@contextmanager
+def progress_bar(what: str) -> Iterator[Progress | None]:
+    """Give what the samplers tell of their progress to; it draws a bar where somebody sits at a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
 def default_out(task: Task) -> Path:
     """Return the run folder where none is given."""
-    return Path("reports") / f"{task.name}-{task.options['model']}-{Path(task.data).stem}"
+    engine = "" if task.engine == "stan" else f"-{task.engine}"
+    return Path("reports") / f"{task.name}-{task.options['model']}-{Path(task.data).stem}{engine}"
 
 
 def tell(message: str) -> None:

@@ -18,12 +18,20 @@ def expanded(path: Path | None) -> Path | None:
 
 
 # Options that every model shares.
-Engine = Annotated[str, typer.Option(help="What draws from the posterior.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        help="What draws: stan (NUTS in Stan), nuts (NUTS in Pyro), metropolis, rejection, importance or smc; those "
+        "that can, unless given the first of them."
+    ),
+]
 Chains = Annotated[int, typer.Option(help="Number of chains.")]
 Warmup = Annotated[int, typer.Option(help="Iterations of each chain for adaptation.")]
 NDraws = Annotated[int, typer.Option("--draws", help="Draws of each chain after it.")]
-AdaptDelta = Annotated[float, typer.Option(help="Target acceptance rate; nearer to 1 means smaller steps.")]
-MaxTreedepth = Annotated[int, typer.Option(help="A trajectory has at most 2 to this power steps.")]
+AdaptDelta = Annotated[
+    float | None, typer.Option(help="stan, nuts: target acceptance rate; nearer to 1 means smaller steps.")
+]
+MaxTreedepth = Annotated[int | None, typer.Option(help="stan, nuts: a trajectory has at most 2 to this power steps.")]
 Seed = Annotated[int, typer.Option(help="The same seed, machine and versions give the same numbers.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Priors = Annotated[
@@ -45,11 +53,39 @@ ProgramData = Annotated[
     str | None, typer.Argument(metavar="DATA", help="Its data as JSON; left out where it takes none.")
 ]
 
+# The samplers' own. None where an option was not given: each engine has defaults of its own.
+EngineChains = Annotated[int | None, typer.Option("--chains", help="Number of chains.")]
+EngineWarmup = Annotated[int | None, typer.Option("--warmup", help="Iterations of each chain for adaptation.")]
+EngineDraws = Annotated[int | None, typer.Option("--draws", help="Draws of each chain after it, or in all.")]
+Threads = Annotated[
+    int | None, typer.Option(help="metropolis, rejection: how many threads; the density is called from each of them.")
+]
+Metric = Annotated[
+    Literal["diag_e", "dense_e"] | None, typer.Option(help="nuts: inverse mass matrix, diagonal or dense (diag_e).")
+]
+Thin = Annotated[int | None, typer.Option(help="metropolis: keep one iteration in so many (10).")]
+Kernel = Annotated[
+    Literal["random-walk", "mala", "elliptical-slice", "tempering"] | None,
+    typer.Option(help="metropolis: which transition; mala needs a gradient, tempering finds several modes."),
+]
+Replicas = Annotated[int | None, typer.Option(help="metropolis, kernel tempering: number of temperatures.")]
+Bound = Annotated[
+    float | None,
+    typer.Option(help="rejection: M, at least the largest density over the proposal's; found if not given."),
+]
+Adaptive = Annotated[
+    bool | None, typer.Option("--adaptive", help="rejection: an envelope that adapts, for a log-concave density.")
+]
+Defensive = Annotated[float | None, typer.Option(help="importance: share of the proposal that is a wide, safe one.")]
+Particles = Annotated[int | None, typer.Option(help="smc: particles of each run.")]
+Runs = Annotated[int | None, typer.Option(help="smc: independent runs.")]
+
 # A Stan program's own. None where an option was not given: each method has defaults of its own.
 Method = Annotated[
-    Literal["sample", "pathfinder", "laplace", "variational", "optimize"],
+    Literal["sample", "pathfinder", "laplace", "variational", "optimize"] | None,
     typer.Option(
-        help="sample: NUTS; pathfinder, laplace, variational: fast approximations of the posterior; optimize: its mode."
+        help="Stan's: sample (NUTS, unless given); pathfinder, laplace, variational: fast approximations of the "
+        "posterior; optimize: its mode."
     ),
 ]
 OwnChains = Annotated[int | None, typer.Option(help="sample: number of chains (4).")]

@@ -7,13 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from bayeskit.cli.common import finish, method_config, table, tell
+from bayeskit.cli.common import finish, method_config, progress_bar, table, tell
 from bayeskit.cli.options import (
     Algorithm,
+    Defensive,
+    Engine,
     Figures,
     Init,
     Iterations,
     Jacobian,
+    Kernel,
     Lang,
     Method,
     Overwrite,
@@ -22,11 +25,15 @@ from bayeskit.cli.options import (
     OwnDraws,
     OwnMaxTreedepth,
     OwnWarmup,
+    Particles,
     Paths,
     ProgramData,
     ProgramFile,
+    Replicas,
+    Runs,
     Seed,
     Strict,
+    Thin,
     expanded,
 )
 
@@ -69,7 +76,8 @@ def stan_path() -> None:
 def stan_run(
     program: ProgramFile,
     data: ProgramData = None,
-    method: Method = "sample",
+    engine: Engine = None,
+    method: Method = None,
     chains: OwnChains = None,
     warmup: OwnWarmup = None,
     draws: OwnDraws = None,
@@ -79,6 +87,12 @@ def stan_run(
     iterations: Iterations = None,
     algorithm: Algorithm = None,
     jacobian: Jacobian = None,
+    thin: Thin = None,
+    kernel: Kernel = None,
+    replicas: Replicas = None,
+    defensive: Defensive = None,
+    particles: Particles = None,
+    runs: Runs = None,
     init: Init = None,
     seed: Seed = 1,
     strict: Strict = False,
@@ -103,8 +117,17 @@ def stan_run(
         "iterations": iterations,
         "algorithm": algorithm,
         "jacobian": jacobian,
+        "thin": thin,
+        "kernel": kernel,
+        "replicas": replicas,
+        "defensive": defensive,
+        "particles": particles,
+        "runs": runs,
     }
-    task = ProgramTask(program, data, init, method_config(method, given), seed)
+    task = ProgramTask(program, data, init, method_config(method, given, engine=engine), seed)
     target = out or Path("reports") / task.default_name
-    made = workflows.fit_to_folder(task, target, overwrite=overwrite, notify=tell, language=lang, figures=figures)
+    with progress_bar(task.engine) as progress:
+        made = workflows.fit_to_folder(
+            task, target, overwrite=overwrite, notify=tell, language=lang, figures=figures, progress=progress
+        )
     finish(made, target, strict)

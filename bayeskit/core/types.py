@@ -120,6 +120,8 @@ class ModelCard:
     log_likelihood
         What the pointwise log likelihood is: of each observation given the parameters (``independent``), or given
         those before it, too (``sequential``), so that none can be left out by itself; empty where nobody knows.
+    without_data
+        Whether it is a density as it stands: there are no data that it could be held against, and no priors.
     """
 
     name: str
@@ -135,6 +137,7 @@ class ModelCard:
     boundary: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     log_likelihood: Literal["independent", "sequential", ""] = ""
+    without_data: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.types import Assessment, Comparison, Fit, Verdict
 from bayeskit.core.words import count, listing
+from bayeskit.diagnostics.acceptance import acceptance_verdict
 from bayeskit.diagnostics.blocks import over_cells
 from bayeskit.diagnostics.chains import MIN_DRAWS, in_order, mixing
 from bayeskit.diagnostics.moments import CHECKS, finite, moments
@@ -89,6 +90,9 @@ def assess_convergence(fit: Fit) -> Assessment:
     )
     verdicts += [finite(found)] if broken.any() else []
     verdicts += _sampler_verdicts(statistics.to_dataset(), statistics.attrs)
+    if "acceptance_target" in statistics.attrs:
+        rates = statistics["acceptance_rate"].transpose("chain", "draw").to_numpy()
+        verdicts.append(acceptance_verdict(rates, float(statistics.attrs["acceptance_target"])))
     verdicts = [_with_remedy(verdict, remedies) for verdict in verdicts]
     metrics = {
         "chains": chains,

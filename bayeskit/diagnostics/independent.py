@@ -16,6 +16,7 @@ from bayeskit.diagnostics.convergence import MCSE_LIMIT
 from bayeskit.diagnostics.moments import CHECKS, described, finite
 
 _REMEDY = mark("draw more (--draws)")
+_BOUND_REMEDY = mark("give a bound that is known to hold (--bound)")
 
 
 def assess_independent(fit: Fit) -> Assessment:
@@ -45,4 +46,20 @@ def assess_independent(fit: Fit) -> Assessment:
         verdict = replace(
             verdict, remedy={"simulation_error": say(_REMEDY), **fit.provenance.card.remedies}["simulation_error"]
         )
-    return Assessment((verdict, finite(found)), summary, {"draws": n_draws})
+    return Assessment((verdict, *_envelope(fit), finite(found)), summary, {"draws": n_draws})
+
+
+def _envelope(fit: Fit) -> tuple[Verdict, ...]:
+    """Judge what rejection drew below: an envelope that is proven, given, or adapts holds; one that was found may not.
+
+    Had any proposal shown it to be too low, there would be no draws.
+    """
+    told = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
+    if "certificate" not in told:
+        return ()
+    how = say(str(told["certificate"]))
+    if told.get("bound_given") and not told["certified"]:
+        how = say("given; no proposal lay above it")
+    holds = True if told["certified"] or told.get("bound_given") or fit.provenance.config.get("adaptive") else None
+    remedy = say(_BOUND_REMEDY) if holds is None else ""
+    return (Verdict("envelope", None if holds is None else 1.0, 1.0, ">=", holds, how, remedy),)

@@ -13,7 +13,7 @@ _OF_ONE_FIT = ("--days", "--chains", "--warmup", "--draws", "--seed")  # a calib
 
 def calibration_hint(origin: Provenance) -> str:
     """Return what a calibration would tell, as a run's report lists it, with the command where there is one."""
-    words = _words(origin.command)
+    words = _words(origin.command) if origin.engine == "stan" else []
     if words[:2] == ["bayeskit", "fit"]:
         return say(
             "Calibration: whether this model and engine recover known parameters from simulated data; `{command}` "

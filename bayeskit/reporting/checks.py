@@ -27,6 +27,10 @@ _NAMES = {
     "finite": mark("Quantities that are not numbers throughout"),
     "converged": mark("Convergence"),
     "simulation_error": mark("Simulation error over sd"),
+    "acceptance": mark("Acceptance rate"),
+    "families": mark("Effective number of families"),
+    "runs_r_hat": mark("R-hat of the runs"),
+    "envelope": mark("Envelope above the density"),
 }
 _MEANINGS = {
     "r_hat": mark("Do the chains agree?"),
@@ -43,6 +47,10 @@ _MEANINGS = {
     "finite": mark("Is every value a number?"),
     "converged": mark("Did the optimiser arrive?"),
     "simulation_error": mark("Are there enough draws?"),
+    "acceptance": mark("Do the chains move?"),
+    "families": mark("Do the particles come from many ancestors?"),
+    "runs_r_hat": mark("Do the runs agree?"),
+    "envelope": mark("Does rejection draw from the density itself?"),
 }
 _FAILURES: dict[str, str] = {
     "r_hat": mark("chains disagree about {where} (R-hat {value}, limit {limit})"),
@@ -67,8 +75,12 @@ _FAILURES: dict[str, str] = {
     "finite": mark("not all draws are numbers ({detail})"),
     "converged": mark("the optimiser did not converge ({detail})"),
     "simulation_error": mark("the simulation error of each mean is {value} of its standard deviation (limit {limit})"),
+    "families": mark("the particles come from only {value} ancestors, in effect (at least {limit} needed)"),
+    "runs_r_hat": mark("runs disagree about {where} (R-hat {value}, limit {limit})"),
+    "acceptance": mark("a chain accepted {value} of its proposals (limit {limit}), so that it hardly moved"),
 }
-_COUNTS = ("ess_bulk", "ess_tail", "divergences", "tree_depth", "importance_ess", "finite")
+_ANSWERS = ("converged", "envelope")
+_COUNTS = ("ess_bulk", "ess_tail", "divergences", "tree_depth", "importance_ess", "families", "finite")
 
 
 @dataclass(frozen=True)
@@ -123,12 +135,12 @@ def format_figure(name: str, value: float | None) -> str:
     """Return a check's number with the digits that are usual for it."""
     if value is None:
         return "–"
-    if name == "r_hat":
+    if name in ("r_hat", "runs_r_hat"):
         near_limit = abs(value - 1.01) < 0.0006  # three decimals would not tell on which side it lies
         return number(value, 4 if near_limit else 3 if value < 1.1 else 2)
     if name in _COUNTS:
         return number(value, 0)
-    if name == "converged":
+    if name in _ANSWERS:
         return say("yes") if value else say("no")
     return significant(value, 2)
 
@@ -154,7 +166,8 @@ def worst_place(assessment: Assessment, name: str) -> str:
 
 def _check(verdict: Verdict) -> Check:
     state: State = "unchecked" if verdict.passed is None else "passed" if verdict.passed else "failed"
-    limit = say("convergence") if verdict.name == "converged" else _limit(verdict)
+    answers = {"converged": say("convergence"), "envelope": say("certainty")}
+    limit = answers.get(verdict.name) or _limit(verdict)
     return Check(
         name=display_name(verdict.name),
         question=said(_MEANINGS.get(verdict.name, "")),

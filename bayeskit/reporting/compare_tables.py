@@ -215,7 +215,7 @@ def _predicted(made: Predictions, unit: str) -> tuple[str, ...]:
     )
 
 
-_SPENT = ("sampling", "pathfinder", "laplace", "variational", "optimize", "generate")
+_SPENT = ("sampling", "pilot", "bound", "pathfinder", "laplace", "variational", "optimize", "generate")
 _ESSENCE = {"mcmc": mark("{n}, the fewest of a quantity"), "variational": mark("{n}, by their weights")}
 
 
@@ -224,6 +224,7 @@ def _cost(run: Compared) -> tuple[str, ...]:
     sizes = run.fit.posterior["posterior"].sizes
     engine = [seconds for name, seconds in timings.items() if name in (*_SPENT, "warmup")]
     column = {"mcmc": "min_ess_bulk", "variational": "importance_ess", "weighted": "importance_ess"}.get(kind, "")
+    column = "min_ess_mean" if "families" in run.assessment.metrics else column
     worth = float(run.assessment.metrics.get(column) or np.nan)
     seconds = sum(engine)
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ RANK_PROBABILITY = 0.99
 TRACE_DRAWS = 1000
 PAIR_SCALARS = 4
 MAX_LAG = 60
+MAX_CHAINS = 8  # of more, so many are drawn, evenly spaced
 
 
 def diagnostic_figures(fit: Fit, assessment: Assessment, shown: Sequence[Scalar]) -> list[f.Figure]:
@@ -35,14 +37,26 @@ def diagnostic_figures(fit: Fit, assessment: Assessment, shown: Sequence[Scalar]
     moving = [scalar for scalar in shown if np.ptp(scalar.draws) > 0 and np.isfinite(scalar.draws).all()]
     if not moving or moving[0].draws.shape[1] < 20:
         return []
-    made = [_rank(moving, assessment), _trace(moving), _evolution(moving, assessment), _autocorrelation(moving)]
+    drawn, note = _some_chains(moving)
+    made = [_rank(drawn, assessment), _trace(drawn), _evolution(moving, assessment), _autocorrelation(drawn)]
+    made = [replace(figure, note=" ".join(filter(None, (figure.note, note)))) for figure in made] if note else made
     statistics = group(fit, "sample_stats")
     if statistics is not None and "energy" in statistics:
         made.append(energy_figure(statistics, assessment))
-    free = [scalar for scalar in moving if "[" not in scalar.label or scalar.row.size][:PAIR_SCALARS]
+    free = [scalar for scalar in drawn if "[" not in scalar.label or scalar.row.size][:PAIR_SCALARS]
     if len(free) > 1:
-        made.append(pair_figure(free, statistics))
+        made.append(pair_figure(free, statistics if not note else None))
     return made
+
+
+def _some_chains(shown: Sequence[Scalar]) -> tuple[list[Scalar], str]:
+    """Return the quantities with the chains that are drawn, and what is said of the others."""
+    n_chains = shown[0].draws.shape[0]
+    if n_chains <= 2 * MAX_CHAINS:
+        return list(shown), ""
+    places = np.linspace(0, n_chains - 1, MAX_CHAINS).astype(int)
+    note = say("Drawn: {n} of {total} chains.", n=MAX_CHAINS, total=n_chains)
+    return [replace(scalar, draws=scalar.draws[places]) for scalar in shown], note
 
 
 def _rank(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:

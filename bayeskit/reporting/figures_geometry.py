@@ -88,7 +88,9 @@ def pair_figure(free: Sequence[Scalar], statistics: xr.Dataset | None) -> f.Figu
         note = say("{shown} of {draws} draws are drawn, every divergent one among them.", **shown)
     return f.Figure(
         name="pairs",
-        title=say("Pairs of quantities: {divergences} in {draws} draws", divergences=where, draws=shown["draws"]),
+        title=say("Pairs of quantities: {divergences} in {draws} draws", divergences=where, draws=shown["draws"])
+        if statistics is not None and "diverging" in statistics
+        else say("Pairs of quantities"),
         caption=say(
             "How to read: each dot is a draw. Divergent draws that gather in a corner mark a region that the sampler "
             "could not enter; a narrow ridge marks quantities that the data cannot tell apart, or one that is "

@@ -21,7 +21,7 @@ def weight_figure(fit: Fit) -> f.Figure | None:
     """Draw the histogram of the importance weights; None where there are none."""
     weighted = fit.provenance.kind == "weighted"
     found = draw_weights(fit) if weighted else importance(fit)
-    if isinstance(found, str):
+    if isinstance(found, str) or np.isnan(found.k_hat):  # particles were resampled: their weights tell nothing
         return None
     powers = _powers(found)
     low, high = min(powers.min(), -0.5), max(powers.max(), 0.5)

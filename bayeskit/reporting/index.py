@@ -20,7 +20,7 @@ from bayeskit.reporting.verdict import describe
 
 _TOLD = ("r_hat", "ess_bulk", "divergences", "pareto_k", "converged")
 _SHORT = {"ess_bulk": mark("Bulk ESS")}
-_ESS = ("ess_bulk", "ess_tail", "importance_ess")
+_ESS = ("ess_bulk", "ess_tail", "importance_ess", "families")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,11 @@ KINDS: dict[Kind, str] = {
     "point": mark("a point estimate"),
 }
 # Without this check a result of the kind says nothing of itself.
-_ESSENTIAL: dict[Kind, str] = {"variational": "pareto_k", "weighted": "weights_k", "point": "converged"}
+_ESSENTIAL: dict[Kind, tuple[str, ...]] = {
+    "variational": ("pareto_k",),
+    "weighted": ("weights_k", "families"),
+    "point": ("converged",),
+}
 _SILENT: dict[Kind, tuple[str, ...]] = {
     "variational": (
         mark(
@@ -43,8 +47,8 @@ _NEXT: dict[Kind, str] = {
 
 def unjudged(fit: Fit, assessment: Assessment) -> Verdict | None:
     """Return the check that this kind of result stands or falls with, where it could not be made."""
-    name = _ESSENTIAL.get(fit.provenance.kind)
-    return next((v for v in assessment.verdicts if v.name == name and v.passed is None), None)
+    names = _ESSENTIAL.get(fit.provenance.kind, ())
+    return next((v for v in assessment.verdicts if v.name in names and v.passed is None), None)
 
 
 def success(fit: Fit, assessment: Assessment, *, adequate: bool) -> str | None:
@@ -85,9 +89,28 @@ def success(fit: Fit, assessment: Assessment, *, adequate: bool) -> str | None:
             draws=f"{draws:,}",
             n=number(made["importance_ess"].value or 0.0, 0),
         )
+    if kind == "weighted" and "families" in made:
+        template = mark("Trust it: {draws} particles come from {n} ancestors, in effect{runs}.")
+        if not adequate:
+            template = mark(
+                "Trust the computation, but not yet the model: {draws} particles come from {n} ancestors, in effect"
+                "{runs}."
+            )
+        runs = ""
+        if "runs_r_hat" in made:
+            worst = number(made["runs_r_hat"].value or 0.0, 3)
+            runs = say(", and {n} runs agree (R-hat {value})", n=sizes.get("chain", 1), value=worst)
+        return say(template, draws=f"{draws:,}", n=number(made["families"].value or 0.0, 0), runs=runs)
     if kind == "point" and "converged" in made:
         return say(
             "This is a point, not a posterior: the optimiser converged, but says nothing of how far it may be off."
+        )
+    if kind == "iid" and fit.provenance.engine == "rejection" and {"simulation_error", "envelope"} <= made.keys():
+        return say(
+            "Trust it: the {draws} draws are independent and of the density itself, below an envelope that held "
+            "({how}).",
+            draws=f"{draws:,}",
+            how=made["envelope"].detail,
         )
     if kind == "iid" and "simulation_error" in made:
         return say(
@@ -137,6 +160,15 @@ def silent(kind: Kind) -> list[str]:
         what=said(KINDS[kind]),
     )
     return [*(said(text) for text in _SILENT.get(kind, ())), chains]
+
+
+def another_engine(fit: Fit) -> str:
+    """Return how a density that was drawn from is drawn from once more."""
+    words = fit.provenance.command.split()
+    if words[:2] == ["bayeskit", "fit"] and len(words) > 2:
+        command = f"bayeskit crosscheck {words[2]}"
+        return say("Ask other engines: `{command}` says whether they agree.", command=command)
+    return say("Ask another engine (engine=...) whether it agrees.")
 
 
 def advice(kind: Kind) -> str:

@@ -131,6 +131,9 @@ def caution(fit: Fit, assessment: Assessment) -> str:
 
 
 def _worth(assessment: Assessment) -> str:
+    if "families" in assessment.metrics:
+        families = number(assessment.metrics["families"], 0)
+        return say("These are intervals of particles from {n} ancestors, in effect.", n=families)
     worth = next((v.value for v in assessment.verdicts if v.name == "importance_ess"), None)
     if worth is None:
         return say("These are intervals of weighted draws; what the weights are worth was not checked.")

@@ -10,14 +10,21 @@ from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import duration
 from bayeskit.reporting.checks import Check, describe_checks
 from bayeskit.reporting.data import DataReport, data_report
+from bayeskit.reporting.engine_facts import engine_facts
 from bayeskit.reporting.equal_weights import equally_weighted
 from bayeskit.reporting.figures import Figure
 from bayeskit.reporting.figures_densities import density_figure
-from bayeskit.reporting.figures_diagnostics import diagnostic_figures
+from bayeskit.reporting.figures_diagnostics import MAX_CHAINS, diagnostic_figures
 from bayeskit.reporting.figures_intervals import interval_figure
 from bayeskit.reporting.figures_predictive import memory_figure, pit_figure, residual_figure
 from bayeskit.reporting.figures_priors import prior_figure
 from bayeskit.reporting.figures_replicated import replication_figures
+from bayeskit.reporting.figures_samplers import (
+    acceptance_figure,
+    envelope_figure,
+    running_mean_figure,
+    tempering_figure,
+)
 from bayeskit.reporting.figures_series import slope_figure, state_figure
 from bayeskit.reporting.figures_simulated import predictive_figure
 from bayeskit.reporting.figures_weights import weight_figure
@@ -66,6 +73,7 @@ class Sections:
     overview: Overview | None
     predictive: list[Figure]
     checks: tuple[Check, ...]
+    found_out: list[tuple[str, str]]
     diagnostics: list[Figure]
     scalar_summary: SummaryTable
     worst_summary: SummaryTable
@@ -100,6 +108,7 @@ def build(fit: Fit, assessment: Assessment) -> Sections:
         overview=overview(fit, assessment) if series is None else None,
         predictive=_predictive(shown, forecast, replicated),
         checks=describe_checks(assessment),
+        found_out=engine_facts(fit),
         diagnostics=_diagnostics(fit, assessment, found, worst),
         scalar_summary=summary_table(assessment, labels),
         worst_summary=summary_table(assessment, worst),
@@ -172,22 +181,30 @@ def _predictive(fit: Fit, forecast: Forecasts | None, replicated: list[Replicate
 
 
 def _diagnostics(fit: Fit, assessment: Assessment, found: list[Scalar], worst: Sequence[str]) -> list[Figure]:
-    if fit.provenance.kind in ("variational", "weighted"):
-        weights = weight_figure(fit)
-        return [weights] if weights is not None else []
-    if fit.provenance.kind != "mcmc" or not fit.has_draws:
+    if not fit.has_draws:
         return []
+    if fit.provenance.kind != "mcmc":
+        means = running_mean_figure(found, 1) if fit.provenance.kind == "iid" else None
+        weights = weight_figure(fit) if fit.provenance.kind in ("variational", "weighted") else None
+        return [made for made in (weights, tempering_figure(fit), envelope_figure(fit), means) if made is not None]
+    followed = _followed(fit, assessment, found, worst)
+    made = diagnostic_figures(fit, assessment, followed)
+    means = running_mean_figure(followed[:ROW], MAX_CHAINS) if made else None
+    return [*made, *(figure for figure in (means, acceptance_figure(fit)) if figure is not None)]
+
+
+def _followed(fit: Fit, assessment: Assessment, found: list[Scalar], worst: Sequence[str]) -> list[Scalar]:
+    """Return the quantities whose chains are shown, in rows of three: the model's own, then the worst of the others."""
     if fit.provenance.card.series is None:
         shown = found[:N_FOLLOWED]
         room = ROW - len(shown) % ROW if len(shown) % ROW else ROW
         more = worst_labels(assessment, [scalar.label for scalar in shown], room)
-        return diagnostic_figures(fit, assessment, [*shown, *labelled(fit, assessment, more)])
+        return [*shown, *labelled(fit, assessment, more)]
     shown = list(found)
-    # Panels stand in rows of three.
     n_states = ROW - len(found) % ROW
     for label, name, place in state_positions(assessment, worst[:n_states]):
         shown += states(fit, name, [(label, place)])
-    return diagnostic_figures(fit, assessment, shown)
+    return shown
 
 
 def _with_first_states(fit: Fit, found: list[Scalar]) -> list[Scalar]:

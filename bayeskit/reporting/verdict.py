@@ -161,6 +161,8 @@ def _not_checked(
         if check.state == "unchecked"
     ]
     items += kinds.silent(fit.provenance.kind)
+    if fit.provenance.card.without_data:
+        return (*items, say("Whether the density is the one that was meant: nothing here could tell"))
     if "model-fit" not in outline and fit.provenance.kind != "iid":
         items.append(say("The model itself: {why}", why=_no_replications(fit)))
     if fit.provenance.kind == "iid":  # nothing was fitted
@@ -218,4 +220,6 @@ def _next_step(fit: Fit, state: State, failed: Sequence[Check], forecast: ModelF
         return joined([advice, found])
     if forecast is not None and not forecast.adequate:
         return found
+    if fit.provenance.card.without_data:
+        return joined([kinds.another_engine(fit), found])
     return joined([advice or say("Ask whether the model describes the data, which is another question."), found])

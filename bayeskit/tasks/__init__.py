@@ -1,14 +1,37 @@
 """What bayeskit can be asked for: tasks, from which command, script and record all follow."""
 
 from bayeskit.tasks.calibrating import CALIBRATION_CONFIG, MOST_FROM_ONE_FIT, CalibrationTask, calibration_config
+from bayeskit.tasks.crosschecking import CrosscheckTask
+from bayeskit.tasks.densities import (
+    DEFAULT_ENGINES,
+    AnyDensity,
+    DensityTask,
+    default_config,
+    model_of,
+    targets_told,
+)
+from bayeskit.tasks.engines import ENGINES, AnyConfig, config_of, configured, engine_of, with_options
 from bayeskit.tasks.fitting import MODELS, ProgramTask, Task
 
 __all__ = [
     "CALIBRATION_CONFIG",
+    "DEFAULT_ENGINES",
+    "ENGINES",
     "MODELS",
     "MOST_FROM_ONE_FIT",
+    "AnyConfig",
+    "AnyDensity",
     "CalibrationTask",
+    "CrosscheckTask",
+    "DensityTask",
     "ProgramTask",
     "Task",
     "calibration_config",
+    "config_of",
+    "configured",
+    "default_config",
+    "engine_of",
+    "model_of",
+    "targets_told",
+    "with_options",
 ]

@@ -48,6 +48,8 @@ class CalibrationTask:
 
     def __post_init__(self) -> None:
         most = MOST_FROM_ONE_FIT if self.posterior else MOST_SIMULATIONS
+        if self.fit.engine != "stan":
+            raise ConfigError(f"calibration fits with Stan, not with engine {self.fit.engine}; take one of its methods")
         if not 1 <= self.simulations <= most:
             where = " of a posterior calibration" if self.posterior else ""
             raise ConfigError(f"simulations{where} must lie between 1 and {most:,}, got {self.simulations}")

@@ -7,14 +7,36 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from bayeskit.core.errors import ConfigError
 from bayeskit.datasets.weather import load_weather
-from bayeskit.inference.stan import AnyConfig, StanConfig
+from bayeskit.inference.importance import ImportanceConfig
+from bayeskit.inference.metropolis import MetropolisConfig
+from bayeskit.inference.smc import SMCConfig
+from bayeskit.inference.stan import StanConfig
 from bayeskit.models.program import StanProgram, stan_program
 from bayeskit.models.weather import weather
 from bayeskit.tasks import templates
+from bayeskit.tasks.engines import AnyConfig, engine_of
+
+
+class Scripted(Protocol):
+    """What a script is made from."""
+
+    @property
+    def config(self) -> AnyConfig:
+        """Which engine runs, and how."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        ...
+
+    def command(self) -> str:
+        """Return the command that the script repeats."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -25,15 +47,15 @@ class ModelEntry:
     ----------
     load, build
         Functions of the public API: one reads the file, the other makes a model of the data.
-    engines
-        What can fit it, the default first.
+    configs
+        What can fit it by name, the default first, with the configuration that it has unless told otherwise.
     demo
         Data file in ``data/`` and options, one row a demonstration.
     """
 
     load: Callable[..., Any]
     build: Callable[..., Any]
-    engines: tuple[str, ...]
+    configs: Mapping[str, AnyConfig]
     demo: tuple[tuple[str, Mapping[str, Any]], ...]
 
 
@@ -41,7 +63,13 @@ MODELS = {
     "weather": ModelEntry(
         load=load_weather,
         build=weather,
-        engines=("stan",),
+        # Every kept draw comes with all the states, so that many chains keep few draws each.
+        configs={
+            "stan": StanConfig(),
+            "metropolis": MetropolisConfig(draws=60, thin=20),
+            "importance": ImportanceConfig(draws=4000),
+            "smc": SMCConfig(particles=1000),
+        },
         demo=(
             ("seattle-weather.csv", {"model": "level"}),
             ("seattle-weather.csv", {"model": "trend", "rain": "noise"}),
@@ -62,7 +90,7 @@ class Task:
         Path of the file.
     options, load_options
         The model's and the loader's own options.
-    engine, config, seed, device
+    config, seed, device
         What draws, how, and on what.
 
     Raises
@@ -75,22 +103,26 @@ class Task:
     data: str
     options: Mapping[str, Any]
     load_options: Mapping[str, Any] = field(default_factory=dict)
-    engine: str = "stan"
     config: AnyConfig = field(default_factory=StanConfig)
     seed: int = 1
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        engines = MODELS[self.name].engines
+        engines = MODELS[self.name].configs
         if self.engine not in engines:
             raise ConfigError(f"engine '{self.engine}' cannot fit {self.name}; choose from {', '.join(engines)}")
-        if not isinstance(self.config, StanConfig):
-            raise ConfigError(f"{self.name} is fitted by NUTS; give a StanConfig, not a {type(self.config).__name__}")
-        _check_seed(self.seed)
+        if self.engine == "stan" and not isinstance(self.config, StanConfig):
+            raise ConfigError(f"Stan fits {self.name} by NUTS; give a StanConfig, not a {type(self.config).__name__}")
+        check_seed(self.seed)
         if self.device not in ("auto", "cpu", "cuda"):
             raise ConfigError(f"device '{self.device}' is unknown; choose from auto, cpu, cuda")
-        if self.device == "cuda" and self.engine == "stan":
-            raise ConfigError("engine stan runs on the CPU; leave --device out, or give --device cpu")
+        if self.device == "cuda":
+            raise ConfigError(f"engine {self.engine} runs on the CPU; leave --device out, or give --device cpu")
+
+    @property
+    def engine(self) -> str:
+        """What draws."""
+        return engine_of(self.config)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -105,16 +137,17 @@ class Task:
     def command(self) -> str:
         """Return the command that does this; options at their defaults are left out, but for the seed."""
         entry = MODELS[self.name]
-        defaults = {**defaults_of(entry.load), **defaults_of(entry.build), **StanConfig().model_dump()}
+        own = entry.configs[self.engine].model_dump()
+        defaults = {**defaults_of(entry.load), **defaults_of(entry.build), **own}
         given = {**self.options, **self.load_options, **self.config.model_dump()}
-        engine = [] if self.engine == entry.engines[0] else ["--engine", self.engine]
+        engine = [] if self.engine == next(iter(entry.configs)) else ["--engine", self.engine]
         words = ["bayeskit", "fit", self.name, self.data, *engine]
         return shlex.join([*words, *command_options({**given, "seed": self.seed}, defaults)])
 
     def script(self, out: Path, *, overwrite: bool = True, strict: bool = False) -> str:
         """Return the Python script that does exactly what the command does, commented, to start from."""
         engine = f"    engine={self.engine!r},\n"
-        return _script(self, self.model_script(), engine, out, overwrite=overwrite, strict=strict)
+        return script_of(self, self.model_script(), engine, out, overwrite=overwrite, strict=strict)
 
     def model_script(self) -> str:
         """Return the part of a script that reads the data and builds the model."""
@@ -140,9 +173,9 @@ class ProgramTask:
     init
         As ``stan_program`` takes it.
     config
-        Which of Stan's methods runs, and how.
+        Which of Stan's methods runs, or which other engine, and how.
     seed
-        Stan's own.
+        Of the run.
 
     Raises
     ------
@@ -157,12 +190,12 @@ class ProgramTask:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        _check_seed(self.seed)
+        check_seed(self.seed)
 
     @property
     def engine(self) -> str:
-        """The only one that runs Stan programs."""
-        return "stan"
+        """What draws."""
+        return engine_of(self.config)
 
     @property
     def default_name(self) -> str:
@@ -175,7 +208,8 @@ class ProgramTask:
     def settings(self) -> dict[str, Any]:
         """What ``run.json`` keeps of the options."""
         init = {} if self.init is None else {"init": self.init}
-        return {"method": self.config.method, **init, **self.config.model_dump()}
+        method = {"method": self.config.method} if self.engine == "stan" else {}
+        return {**method, **init, **self.config.model_dump()}
 
     def build(self) -> StanProgram:
         """Read the files."""
@@ -184,12 +218,13 @@ class ProgramTask:
     def command(self) -> str:
         """Return the command that does this; options at their defaults are left out, but for the seed."""
         defaults = {"method": StanConfig.method, **type(self.config)().model_dump()}
-        words = ["bayeskit", "stan", "run", self.program, *([] if self.data is None else [self.data])]
+        engine = [] if self.engine == "stan" else ["--engine", self.engine]
+        words = ["bayeskit", "stan", "run", self.program, *([] if self.data is None else [self.data]), *engine]
         return shlex.join([*words, *command_options({**self.settings, "seed": self.seed}, defaults)])
 
     def script(self, out: Path, *, overwrite: bool = True, strict: bool = False) -> str:
         """Return the Python script that does exactly what the command does, commented, to start from."""
-        return _script(self, self.model_script(), "", out, overwrite=overwrite, strict=strict)
+        return script_of(self, self.model_script(), "", out, overwrite=overwrite, strict=strict)
 
     def model_script(self) -> str:
         """Return the part of a script that reads the program and its data."""
@@ -198,7 +233,8 @@ class ProgramTask:
         return templates.PROGRAM.format(build=f"bk.stan_program({', '.join(arguments)})")
 
 
-def _script(task: Task | ProgramTask, model: str, engine: str, out: Path, *, overwrite: bool, strict: bool) -> str:
+def script_of(task: Scripted, model: str, engine: str, out: Path, *, overwrite: bool, strict: bool) -> str:
+    """Return the whole script around the part that makes the model."""
     config = "".join(f"        {name}={value!r},\n" for name, value in task.config.model_dump().items())
     flags = f"--out {shlex.quote(str(out))}{' --overwrite' if overwrite else ''}{' --strict' if strict else ''}"
     return templates.SCRIPT.format(
@@ -228,7 +264,8 @@ def command_options(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> li
     return words
 
 
-def _check_seed(seed: int) -> None:
+def check_seed(seed: int) -> None:
+    """Refuse a seed out of range."""
     if not 0 <= seed < 2**32:
         raise ConfigError(f"seed must lie between 0 and {2**32 - 1}, got {seed}")
 

@@ -11,6 +11,10 @@ PROGRAM = """# Read the program, with what it includes, and check its data; it i
 model = {build}
 """
 
+DENSITY = """# The log density to draw from; print(model.card()) shows what the report says of it.
+model = {build}
+"""
+
 SCRIPT = """# The same as: {command}
 
 import bayeskit as bk

@@ -2,6 +2,8 @@
 
 from bayeskit.workflows.calibrating import calibrate, calibrate_to_folder, calibration_again
 from bayeskit.workflows.comparing import compare
+from bayeskit.workflows.crosschecking import crosscheck, crosscheck_to_folder
+from bayeskit.workflows.drawing import Model, Progress
 from bayeskit.workflows.fitting import (
     assess,
     demo,
@@ -17,11 +19,15 @@ from bayeskit.workflows.fitting import (
 from bayeskit.workflows.indexing import write_index
 
 __all__ = [
+    "Model",
+    "Progress",
     "assess",
     "calibrate",
     "calibrate_to_folder",
     "calibration_again",
     "compare",
+    "crosscheck",
+    "crosscheck_to_folder",
     "demo",
     "diagnosis",
     "fit",

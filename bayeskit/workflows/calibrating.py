@@ -22,13 +22,13 @@ from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Provenance
 from bayeskit.core.words import listing
 from bayeskit.diagnostics.calibration import Calibration, assess_calibration
-from bayeskit.inference.stan import AnyConfig, StanConfig, fit_stan
+from bayeskit.inference.stan import StanConfig, fit_stan
 from bayeskit.models.program import StanProgram, stan_program
 from bayeskit.models.weather import WeatherModel
-from bayeskit.tasks import CALIBRATION_CONFIG, CalibrationTask, Task
+from bayeskit.tasks import CALIBRATION_CONFIG, AnyConfig, CalibrationTask, DensityTask, Task
 from bayeskit.toolchain import ensure_home, read_variables
-from bayeskit.workflows.fitting import Model, Notify, assess, fit, source_of, task_of
-from bayeskit.workflows.simulating import Arrays, Job, run_all
+from bayeskit.workflows.fitting import Notify, assess, fit, source_of, task_of
+from bayeskit.workflows.simulating import Arrays, Job, Model, run_all
 
 _BITS = 11
 AT_HAND = StanConfig(chains=4, warmup=1000, draws=2**_BITS)
@@ -43,7 +43,6 @@ def calibrate(
     *,
     simulator: StanProgram | None = None,
     simulations: int = 200,
-    engine: str = "stan",
     config: AnyConfig | None = None,
     seed: int = 1,
     posterior: bool = False,
@@ -64,8 +63,8 @@ def calibrate(
         data that follow from it, under the names that the program has for them. It takes the program's own data.
     simulations
         How many data sets are simulated and fitted.
-    engine, config
-        What fits them, and how: ``StanConfig(chains=2, warmup=500, draws=500)`` unless given.
+    config
+        How Stan fits them: ``StanConfig(chains=2, warmup=500, draws=500)`` unless given.
     seed
         Simulation ``i`` follows from it and ``i`` alone, so that more simulations can be added later.
     posterior
@@ -101,8 +100,11 @@ def calibrate(
     What is ranked: of a weather model the scales, the first and last states and the joint log likelihood; of a program
     each real quantity that the simulator has, too, and the sum of ``log_lik`` where both have that.
     """
+    how = config or CALIBRATION_CONFIG
+    fitted = task_of(model, how, seed)
+    assert not isinstance(fitted, DensityTask)
     task = CalibrationTask(
-        task_of(model, engine, config or CALIBRATION_CONFIG, seed),
+        fitted,
         simulations=simulations,
         posterior=posterior,
         simulator=simulator.path if simulator else None,
@@ -116,7 +118,7 @@ def calibrate(
             notify(f"{simulations - len(missing)} of {simulations} simulations are there already")
         if missing:
             truths = _truths(task, model, simulator, notify)
-            jobs = [Job(model, task.fit.config, seed, index, truths(index)) for index in missing]
+            jobs = [Job(model, how, seed, index, truths(index)) for index in missing]
             for simulation in run_all(jobs, simulations, executor, notify):
                 journal.add(simulation)
         found = assess_calibration([journal.done[index] for index in range(simulations)])
@@ -145,7 +147,6 @@ def calibrate_to_folder(
         model,
         simulator=stan_program(task.simulator, fit_task.data) if task.simulator is not None else None,
         simulations=task.simulations,
-        engine=fit_task.engine,
         config=fit_task.config,
         seed=fit_task.seed,
         posterior=task.posterior,

@@ -19,18 +19,18 @@ from bayeskit.diagnostics.independent import assess_independent
 from bayeskit.diagnostics.point import assess_point
 from bayeskit.diagnostics.variational import assess_variational
 from bayeskit.diagnostics.weighted import assess_weighted
-from bayeskit.inference.stan import AnyConfig, StanConfig, fit_stan
 from bayeskit.models.program import StanProgram
+from bayeskit.models.targets import Target
 from bayeskit.models.weather import WeatherModel
 from bayeskit.posterior import to_datatree
-from bayeskit.tasks import MODELS, ProgramTask, Task
+from bayeskit.tasks import DEFAULT_ENGINES, MODELS, AnyConfig, DensityTask, ProgramTask, Task, config_of, default_config
 from bayeskit.toolchain import compile_program, describe, ensure_home
+from bayeskit.workflows.drawing import Model, Progress, draw
 from bayeskit.workflows.indexing import told, write_index
 from bayeskit.workflows.printing import Format, warn, write_figures
 
 Notify = Callable[[str], None]
-Model = WeatherModel | StanProgram
-
+AnyTask = Task | ProgramTask | DensityTask
 _ASSESSMENTS: dict[Kind, Callable[[Fit], Assessment]] = {
     "mcmc": assess_convergence,
     "iid": assess_independent,
@@ -43,26 +43,31 @@ _ASSESSMENTS: dict[Kind, Callable[[Fit], Assessment]] = {
 def fit(
     model: Model,
     *,
-    engine: str = "stan",
+    engine: str | None = None,
     config: AnyConfig | None = None,
     seed: int = 1,
     output_dir: Path | None = None,
+    progress: Progress | None = None,
 ) -> Fit:
     """Fit a model.
 
     Parameters
     ----------
     model
-        From ``weather`` or ``stan_program``.
+        From ``weather``, ``stan_program``, ``density``, ``pyro_program`` or ``target``.
     engine
-        One of those that can fit the model; today ``stan``.
+        What draws: ``stan``, ``nuts`` (Pyro's), ``metropolis``, ``rejection``, ``importance`` or ``smc``. Unless it or
+        a configuration is given, Stan where there is a Stan program, ``nuts`` for Pyro's, ``metropolis`` otherwise.
     config
-        How the engine runs: ``StanConfig`` for NUTS, with its defaults unless given. A Stan program also takes
-        ``PathfinderConfig``, ``LaplaceConfig``, ``VariationalConfig`` and ``OptimizeConfig``.
+        How the engine runs, e.g. ``StanConfig`` or ``MetropolisConfig``, which also says which engine; the model's
+        defaults unless given. A Stan program also takes ``PathfinderConfig``, ``LaplaceConfig``, ``VariationalConfig``
+        and ``OptimizeConfig``.
     seed
         From 0 to 2**32 - 1. The same seed, machine and versions give the same bits.
     output_dir
         Where the engine keeps its own files while it runs; a temporary folder unless given.
+    progress
+        Hears how much is done, of how much, from the samplers.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def fit(
     Raises
     ------
     ConfigError
-        For an unknown engine, a config that does not fit the model, or a seed out of range.
+        For an engine that cannot draw from the model, a config that is not the engine's, or a seed out of range.
     DataError
         If the data do not fit the program's declarations.
     InferenceError
@@ -80,18 +85,19 @@ def fit(
     ProgramError
         If the program has an error, fails while it runs, or has no finite density where it would start.
     """
-    task = task_of(model, engine, config or StanConfig(), seed)
+    task = task_of(model, configuration(model, engine, config), seed)
     started, clock = datetime.now(UTC), time.perf_counter()
-    draws = fit_stan(model, task.config, seed=seed, output_dir=output_dir)
+    draws = draw(model, task.config, seed=seed, output_dir=output_dir, progress=progress)
+    stan = {"stan": str(draws.engine["stan"])} if "stan" in draws.engine else {}
     provenance = Provenance(
         model=model.name,
         engine=task.engine,
         kind=draws.kind,
-        config=task.settings | ({"program_sha256": model.sha256} if isinstance(model, StanProgram) else {}),
+        config=task.settings | _program_hash(model),
         seed=task.seed,
         data=source_of(model),
-        card=model.card(draws) if isinstance(model, StanProgram) else model.card(),
-        versions={**versions(), "stan": str(draws.engine["stan"])},
+        card=model.card() if isinstance(model, WeatherModel) else model.card(draws),
+        versions={**versions(), **stan},
         hardware=hardware(),
         timings={**draws.timings, "wall": time.perf_counter() - clock},
         command=task.command(),
@@ -158,14 +164,34 @@ def report_again(folder: Path, *, language: str = "en", figures: Format | None =
     return made
 
 
+def configuration(model: Model, engine: str | None, config: AnyConfig | None) -> AnyConfig:
+    """Return how an engine runs on a model: as was asked for, or the model's own way.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown engine, or a configuration of another engine than the one named.
+    """
+    default = DEFAULT_ENGINES.get(type(model), "stan")
+    found = config_of(engine, config, default)
+    if config is not None:
+        return found
+    if isinstance(model, WeatherModel):
+        return MODELS[model.name].configs.get(engine or default, found)
+    if isinstance(model, StanProgram):
+        return found
+    return default_config(model, engine or default) or found
+
+
 def fit_to_folder(
-    task: Task | ProgramTask,
+    task: AnyTask,
     out: Path,
     *,
     overwrite: bool,
     notify: Notify,
     language: str = "en",
     figures: Format | None = None,
+    progress: Progress | None = None,
 ) -> Assessment:
     """Do what ``bayeskit fit`` and ``stan run`` do: from files to a run folder. ``notify`` hears of each step.
 
@@ -176,7 +202,7 @@ def fit_to_folder(
         notify(model.data.source.description)
     with runs.new_folder(out, overwrite=overwrite) as partial:
         with runs.scratch(partial) as chains:
-            fitted = fit(model, engine=task.engine, config=task.config, seed=task.seed, output_dir=chains)
+            fitted = fit(model, config=task.config, seed=task.seed, output_dir=chains, progress=progress)
         notify("assessing the draws and writing the report")
         assessment = assess(fitted)
         problem = _write(fitted, assessment, partial, language, figures, notify)
@@ -203,21 +229,27 @@ def diagnosis() -> dict[str, str]:
     return {**versions(), **hardware(), "gpu": gpu, **describe()}
 
 
-def task_of(model: Model, engine: str, config: AnyConfig, seed: int) -> Task | ProgramTask:
+def task_of(model: Model, config: AnyConfig, seed: int) -> AnyTask:
     """Return what repeats a fit of this model."""
     if isinstance(model, StanProgram):
-        if engine != "stan":
-            raise ConfigError(f"engine '{engine}' cannot run a Stan program; leave it out, or take stan")
         return ProgramTask(model.path, _path_of_data(model), model.options["init"], config, seed)
-    return Task(
-        name=model.name,
-        data=model.data.source.path,
-        options=model.options,
-        load_options={"station": model.data.station, "days": model.data.days},
-        engine=engine,
-        config=config,
-        seed=seed,
-    )
+    if isinstance(model, WeatherModel):
+        return Task(
+            name=model.name,
+            data=model.data.source.path,
+            options=model.options,
+            load_options={"station": model.data.station, "days": model.data.days},
+            config=config,
+            seed=seed,
+        )
+    return DensityTask(model.name if isinstance(model, Target) else model.reference, config, seed)
+
+
+def _program_hash(model: Model) -> dict[str, str]:
+    """Return what tells whether a program is still the one that ran."""
+    if isinstance(model, WeatherModel | Target) or not model.sha256:
+        return {}
+    return {"program_sha256": model.sha256}
 
 
 def _path_of_data(model: StanProgram) -> str | None:
@@ -226,7 +258,7 @@ def _path_of_data(model: StanProgram) -> str | None:
 
 def source_of(model: Model) -> Source:
     """Return the file that a model's data came from."""
-    return model.source if isinstance(model, StanProgram) else model.data.source
+    return model.data.source if isinstance(model, WeatherModel) else model.source
 
 
 def _write(

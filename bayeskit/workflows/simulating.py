@@ -20,11 +20,14 @@ from bayeskit.core.errors import DataError, InferenceError, ProgramError
 from bayeskit.core.types import Draws
 from bayeskit.diagnostics.calibration import Simulation, rank_quantities
 from bayeskit.diagnostics.convergence import summarise
-from bayeskit.inference.stan import AnyConfig, fit_stan
+from bayeskit.models.program import StanProgram
 from bayeskit.models.weather import WeatherModel
-from bayeskit.workflows.fitting import Model, Notify
+from bayeskit.tasks import AnyConfig
+from bayeskit.workflows.drawing import draw
+from bayeskit.workflows.fitting import Notify
 
 Arrays = Mapping[str, NDArray[Any]]
+Model = WeatherModel | StanProgram  # what can simulate
 
 _TELL_EVERY = 10.0  # seconds
 
@@ -91,7 +94,7 @@ def simulate_one(job: Job) -> Simulation:
     clock = time.perf_counter()
     truth, simulated = job.simulate(rng)
     try:
-        draws = fit_stan(simulated, job.config, seed=int(rng.integers(2**31)))
+        draws = draw(simulated, job.config, seed=int(rng.integers(2**31)))
         found, known = _test_quantities(simulated, truth, draws)
         quantities = rank_quantities(known, found, rng, kind=draws.kind)
     except (DataError, InferenceError, ProgramError) as error:

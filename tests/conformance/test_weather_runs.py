@@ -312,10 +312,13 @@ def test_command_line_has_the_library_s_defaults():
 
     from bayeskit.cli.fitting import fit_weather, script_weather
 
+    from bayeskit.cli.common import weather_task
+
     for command in (fit_weather, script_weather):
         given = {name: p.default for name, p in inspect.signature(command).parameters.items()}
-        library = {**bk.StanConfig().model_dump(), "model": "level", "form": "marginal", "rain": "ignore"}
+        library = {"model": "level", "form": "marginal", "rain": "ignore"}
         assert given.items() >= library.items()
+        assert weather_task(given | {"data": "days.csv"}).config == bk.StanConfig()
 
 
 def test_help_is_instant():

@@ -96,7 +96,7 @@ def test_posterior_that_is_the_prior_is_found_by_the_likelihood_alone(monkeypatc
         values, _ = model.draw_prior(400, np.random.default_rng(seed))
         return Draws("iid", {name: value.reshape(1, 400, *value.shape[1:]) for name, value in values.items()})
 
-    monkeypatch.setattr(simulating, "fit_stan", prior)
+    monkeypatch.setattr(simulating, "draw", prior)
     found = calibrated(bk.weather(small_data(30)), executor=Here())
     adjusted = {q.label: q.adjusted for q in found.quantities}
     assert adjusted.pop("log_lik") < 0.01
@@ -114,7 +114,7 @@ def test_chains_that_begin_far_off_with_their_warmup_left_in_are_found(monkeypat
             value[:, :100] += far[name] * steps.reshape(shape[name])
         return replace(draws, values=values)
 
-    monkeypatch.setattr(simulating, "fit_stan", with_warmup)
+    monkeypatch.setattr(simulating, "draw", with_warmup)
     found = calibrated(bk.weather(small_data(30)), simulations=30, executor=Here())
     assert verdicts(found)["ranks"] is False
     assert verdicts(found)["unmixed_simulations"] is False

@@ -1,0 +1,105 @@
+"""Any Pyro program with its arguments as a model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from bayeskit.core.density import Arrays
+from bayeskit.core.errors import ConfigError
+from bayeskit.core.language import say
+from bayeskit.core.types import Draws, ModelCard, Source
+from bayeskit.models.density import NO_DATA
+
+
+@dataclass(frozen=True)
+class PyroProgram:
+    """A Pyro program with its arguments; build it with ``pyro_program``.
+
+    Parameters
+    ----------
+    name
+        What the report calls it.
+    program
+        The function with ``pyro.sample`` statements.
+    args, kwargs
+        What it is called with: its data, mostly.
+    reference
+        ``FILE.py:NAME`` where it was read from; empty for one made in a script.
+    sha256
+        Hash of that file.
+    """
+
+    name: str
+    program: Callable[..., Any]
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    reference: str = ""
+    sha256: str = ""
+
+    def pyro_program(self) -> tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any]]:
+        """Return the function and what it is called with."""
+        return self.program, self.args, self.kwargs
+
+    @property
+    def source(self) -> Source:
+        """No file of data: they are among the arguments."""
+        return NO_DATA
+
+    @property
+    def coords(self) -> dict[str, NDArray[Any]]:
+        """None: indices count from 1."""
+        return {}
+
+    @property
+    def dims(self) -> dict[str, list[str]]:
+        """None: dimensions have no names."""
+        return {}
+
+    def groups(self, values: Arrays) -> dict[str, Arrays]:
+        """All draws are the posterior's."""
+        return {"posterior": values}
+
+    def card(self, draws: Draws | None = None) -> ModelCard:
+        """Return the description for the report: the function's own documentation and text."""
+        told = inspect.getdoc(self.program)
+        try:
+            text = inspect.getsource(self.program)
+        except (OSError, TypeError):  # typed in by hand
+            text = ""
+        return ModelCard(
+            name=self.name,
+            title=self.name,
+            summary=told.splitlines()[0] if told else say("The Pyro program {name}.", name=self.name),
+            formulas=(),
+            program=text,
+            language="python",
+            quantities=(),
+            priors=(),
+        )
+
+
+def pyro_program(program: Callable[..., Any], *args: Any, name: str | None = None, **kwargs: Any) -> PyroProgram:
+    """Make a model of a Pyro program and what it is called with, for ``fit``.
+
+    Parameters
+    ----------
+    program
+        A function with ``pyro.sample`` statements, continuous ones where not observed.
+    args, kwargs
+        What it is called with.
+    name
+        What the report calls it; the function's own name unless given.
+
+    Raises
+    ------
+    ConfigError
+        If it is no function.
+    """
+    if not callable(program):
+        raise ConfigError(f"a Pyro program must be a function, got {type(program).__name__}")
+    return PyroProgram(name or str(getattr(program, "__name__", "program")), program, args, kwargs)

@@ -1,0 +1,113 @@
+"""The same posterior by several engines, compared: whether they agree, and whether those that fail say so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bayeskit import runs
+from bayeskit.core.errors import ConfigError, DataError, InferenceError, ProgramError
+from bayeskit.core.files import write_text
+from bayeskit.core.paths import resource
+from bayeskit.core.provenance import hardware, versions
+from bayeskit.core.types import Assessment, Fit
+from bayeskit.diagnostics import agreement
+from bayeskit.diagnostics.agreement import Crosscheck, Expected, TargetResults
+from bayeskit.models.density import DensityModel
+from bayeskit.models.pyro_program import PyroProgram
+from bayeskit.models.targets import TARGETS, Target
+from bayeskit.tasks import AnyDensity, CrosscheckTask, model_of
+from bayeskit.toolchain import compile_program, ensure_home
+from bayeskit.workflows.fitting import Notify, assess, fit
+
+FILES = ("crosscheck.json", "report.html")
+_OWN_ENGINES: Mapping[bool, tuple[str, ...]] = {
+    True: ("metropolis", "importance", "smc"),
+    False: ("nuts", "metropolis", "importance", "smc"),
+}
+
+
+def crosscheck(
+    targets: str | AnyDensity | Sequence[str | AnyDensity] = (), *, seed: int = 1, notify: Notify | None = None
+) -> Crosscheck:
+    """Draw from each target with every engine that can, and compare.
+
+    Parameters
+    ----------
+    targets
+        Names of shipped targets, ``FILE.py:NAME``, or models from ``density`` and ``pyro_program``; all that are
+        shipped unless given.
+    seed
+        Of every engine.
+    notify
+        Hears of the progress.
+
+    Returns
+    -------
+    Crosscheck
+        The matrix of targets and engines, and every comparison. ``passed`` says whether each cell came out as it must:
+        agreeing, or flagged by its own checks where the engine is known to fail.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown target.
+    """
+    tell = notify or (lambda _: None)
+    asked = [targets] if isinstance(targets, str | DensityModel | PyroProgram | Target) else list(targets)
+    models = [model_of(one) if isinstance(one, str) else one for one in asked or TARGETS]
+    _compile([model for model in models if isinstance(model, Target)], tell)
+    return agreement.crosscheck({model.name: _results(model, seed, tell) for model in models}, seed=seed)
+
+
+def crosscheck_to_folder(
+    task: CrosscheckTask, out: Path, *, overwrite: bool, notify: Notify, language: str = "en"
+) -> Crosscheck:
+    """Do what ``bayeskit crosscheck`` does: a folder with ``crosscheck.json`` and a page."""
+    from bayeskit.reporting.crosscheck_page import render_crosscheck
+
+    with runs.new_folder(out, overwrite=overwrite, files=FILES) as partial:
+        found = crosscheck(task.targets, seed=task.seed, notify=notify)
+        record = {"command": task.command(), "versions": versions(), "hardware": hardware()} | found.record()
+        write_text(partial / "crosscheck.json", json.dumps(record, indent=2, ensure_ascii=False))
+        page = render_crosscheck(found, command=task.command(), language=language)
+        write_text(partial / "report.html", page)
+    return found
+
+
+def _results(model: AnyDensity, seed: int, tell: Callable[[str], None]) -> TargetResults:
+    if isinstance(model, Target):
+        expected: Mapping[str, Expected] = {
+            engine: Expected(cell.outcome, cell.reason) for engine, cell in model.expected.items()
+        }
+    else:
+        expected = dict.fromkeys(_OWN_ENGINES[isinstance(model, DensityModel)], Expected("agree"))
+    results = {}
+    for engine, cell in expected.items():
+        if cell.outcome != "none":
+            tell(f"{model.name}: {engine}")
+            results[engine] = _result(model, engine, seed)
+    title = model.card().title if isinstance(model, Target) else model.name
+    return TargetResults(results, expected, title=title)
+
+
+def _result(model: AnyDensity, engine: str, seed: int) -> tuple[Fit, Assessment] | str:
+    """Return a fit with its assessment, or why there is none."""
+    try:
+        fitted = fit(model, engine=engine, seed=seed)
+    except (ConfigError, DataError, InferenceError, ProgramError) as error:
+        return " ".join(str(error).split())
+    return fitted, assess(fitted)
+
+
+def _compile(targets: Sequence[Target], tell: Callable[[str], None]) -> None:
+    """Each compilation takes one core."""
+    programs = sorted({target.program for target in targets if target.expected["stan"].outcome != "none"})
+    if not programs:
+        return
+    tell("compiling the Stan programs, unless this was done before")
+    home = ensure_home()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(lambda program: compile_program(resource("stan", program), home, (resource("stan"),)), programs))

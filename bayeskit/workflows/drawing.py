@@ -1,0 +1,108 @@
+"""Which engine draws from which model, and through what: the model's own density, a Pyro program, or Stan."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bayeskit.core.density import Density
+from bayeskit.core.errors import ConfigError
+from bayeskit.core.proposals import Proposal
+from bayeskit.core.types import Draws
+from bayeskit.inference._stan_density import StanDensity, stan_density
+from bayeskit.inference.exact import ExactConfig, draw_exact
+from bayeskit.inference.importance import ImportanceConfig, fit_importance
+from bayeskit.inference.metropolis import MetropolisConfig, fit_metropolis
+from bayeskit.inference.nuts import NUTSConfig, fit_nuts
+from bayeskit.inference.rejection import RejectionConfig, fit_rejection
+from bayeskit.inference.smc import SMCConfig, fit_smc
+from bayeskit.inference.stan import fit_stan
+from bayeskit.models.density import DensityModel
+from bayeskit.models.program import StanProgram
+from bayeskit.models.pyro_program import PyroProgram
+from bayeskit.models.targets import Target
+from bayeskit.models.weather import WeatherModel
+from bayeskit.tasks import AnyConfig, engine_of
+
+Model = WeatherModel | StanProgram | DensityModel | PyroProgram | Target
+Progress = Callable[[int, int], None]
+
+
+def draw(
+    model: Model, config: AnyConfig, *, seed: int, output_dir: Path | None = None, progress: Progress | None = None
+) -> Draws:
+    """Run the engine that the configuration is for on a model.
+
+    Raises
+    ------
+    ConfigError
+        If this engine cannot draw from the model.
+    """
+    if isinstance(config, NUTSConfig):
+        if not isinstance(model, PyroProgram | Target):
+            raise ConfigError(f"engine nuts runs Pyro programs, which {model.name} is not; take another engine")
+        program, args, kwargs = model.pyro_program()
+        return fit_nuts(program, args, kwargs, config=config, seed=seed, progress=progress)
+    if isinstance(config, ExactConfig):
+        if not isinstance(model, Target) or model.exact is None:
+            raise ConfigError(f"nobody knows how to draw from {model.name} directly; take another engine than exact")
+        return draw_exact(model.exact, config, seed=seed)
+    if isinstance(config, MetropolisConfig | RejectionConfig | ImportanceConfig | SMCConfig):
+        with density_of(model, seed=seed, output_dir=output_dir) as density:
+            draws = _sample(model, density, config, seed, progress)
+            return _with_stan(draws, density) if isinstance(density, StanDensity) else draws
+    if not isinstance(model, WeatherModel | StanProgram | Target):
+        raise ConfigError(f"engine {engine_of(config)} runs Stan programs, which {model.name} is not; take another one")
+    return fit_stan(model, config, seed=seed, output_dir=output_dir)
+
+
+@contextmanager
+def density_of(model: Model, *, seed: int, output_dir: Path | None = None) -> Iterator[Density]:
+    """Give a model's log density: its own, its Pyro program's, or what Stan computes of its Stan program."""
+    if isinstance(model, DensityModel | Target):
+        yield model.density()
+    elif isinstance(model, PyroProgram):
+        from bayeskit.inference._pyro_density import pyro_density
+
+        yield pyro_density(*model.pyro_program())
+    else:
+        with stan_density(model, seed=seed, output_dir=output_dir) as density:
+            yield density
+
+
+def _with_stan(draws: Draws, density: StanDensity) -> Draws:
+    """Add what Stan says of the program that the draws are of."""
+    return replace(
+        draws,
+        engine={**density.engine, **draws.engine},
+        timings={**draws.timings, **density.timings},
+        declared=density.declared,
+    )
+
+
+def _sample(model: Model, density: Density, config: AnyConfig, seed: int, progress: Progress | None) -> Draws:
+    shared: dict[str, Any] = {"seed": seed, "progress": progress}
+    proposal = model.proposal() if isinstance(model, DensityModel | Target) else None
+    if isinstance(config, MetropolisConfig):
+        return fit_metropolis(density, config, **shared)
+    if isinstance(config, ImportanceConfig):
+        return fit_importance(density, config, proposal=proposal, **shared)
+    if isinstance(config, SMCConfig):
+        return fit_smc(density, config, proposal=proposal, **shared)
+    assert isinstance(config, RejectionConfig)
+    if isinstance(model, Target):
+        config, proposal = _below_envelope(model, config)
+    return fit_rejection(density, config, proposal=proposal, **shared)
+
+
+def _below_envelope(model: Target, config: RejectionConfig) -> tuple[RejectionConfig, Proposal | None]:
+    """Return how rejection draws from a target: below the envelope that it knows, unless told otherwise."""
+    envelope = model.envelope()
+    if config.adaptive or envelope is None:
+        return config, None
+    bound = math.exp(envelope.log_bound) if config.bound is None else config.bound
+    return config.model_copy(update={"bound": bound, "normalised": model.is_normalised}), envelope.proposal
