@@ -310,9 +310,8 @@ def test_demo_tasks_stand_on_shipped_data():
 def test_command_line_has_the_library_s_defaults():
     import inspect
 
-    from bayeskit.cli.fitting import fit_weather, script_weather
-
     from bayeskit.cli.common import weather_task
+    from bayeskit.cli.fitting import fit_weather, script_weather
 
     for command in (fit_weather, script_weather):
         given = {name: p.default for name, p in inspect.signature(command).parameters.items()}
