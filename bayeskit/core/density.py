@@ -73,6 +73,11 @@ class Density:
         if not np.all(low < high):
             place = self.labels[int(np.flatnonzero(~(low < high))[0])]
             raise ConfigError(f"the lower bound of {place} must lie below the upper one; correct lower and upper")
+        if self.integer is not None and np.shape(self.integer) != (self.n_dims,):
+            raise ConfigError(
+                f"integer must say of each of {self.n_dims} coordinates whether it is whole, got shape "
+                f"{np.shape(self.integer)}"
+            )
         object.__setattr__(self, "box", (low, high))
 
     @cached_property

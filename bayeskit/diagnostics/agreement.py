@@ -209,9 +209,8 @@ def _cell(
     status, detail = _status(engine, expected, results, judged, pairs)
     must: Mapping[str, Status] = {"agree": "agrees", "flag": "flagged", "none": "does not apply"}
     result = results.results.get(engine)
-    cell = EngineCell(
-        target, engine, status, detail, expected.outcome, expected.reason, status == must[expected.outcome]
-    )
+    as_must = status == must[expected.outcome] and _flagged_by(expected, results.results.get(engine))
+    cell = EngineCell(target, engine, status, detail, expected.outcome, expected.reason, as_must)
     if result is None or isinstance(result, str):
         return cell
     fit, assessment = result
@@ -225,6 +224,13 @@ def _cell(
         kind=origin.kind,
         command=origin.command,
     )
+
+
+def _flagged_by(expected: Expectation, result: tuple[Fit, Assessment] | str | None) -> bool:
+    """Whether one of the checks failed that had to; a result may be too short for other reasons."""
+    if expected.outcome != "flag" or not expected.by or result is None or isinstance(result, str):
+        return True
+    return any(verdict.passed is False and verdict.name in expected.by for verdict in result[1].verdicts)
 
 
 def _status(

@@ -25,12 +25,14 @@ N_RECORDED = 20  # differences of a pair that are kept in JSON, those with the s
 
 
 class Expectation(Protocol):
-    """How an engine must come out: it agrees, its own checks flag it, or it does not apply, and why."""
+    """How an engine must come out: it agrees, its own checks flag it (one of ``by``), or does not apply; and why."""
 
     @property
     def outcome(self) -> Outcome: ...  # noqa: D102
     @property
     def reason(self) -> str: ...  # noqa: D102
+    @property
+    def by(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Expected:
 
     outcome: Outcome
     reason: str = ""
+    by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ KNOTS = 200
 DROPS = (0.0, 0.3, 1.0, 3.0, 8.0)  # below the mode, on the log scale, where the first knots are
 FAR = 12  # powers of ten in which the mode is looked for
 SEARCH = 2**31
+PURPOSE = 3  # of its streams, which no other engine has
 
 
 def adaptive_rejection(density: Density, n_draws: int, *, seed: int, pace: Pace) -> tuple[Floats, dict[str, Any]]:
@@ -65,12 +66,12 @@ def adaptive_rejection(density: Density, n_draws: int, *, seed: int, pace: Pace)
             f"adaptive rejection takes a density of one continuous number, this one is of {what}; leave it"
         )
     known = _Known(density)
-    known.find(block_generator(seed, SEARCH))
+    known.find(block_generator(seed, SEARCH, PURPOSE))
     kept: list[Floats] = []
     count, proposed, number, size, share = 0, 0, 0, FIRST, 0.0
     while True:
         learning = share < ENOUGH and len(known.knots) < KNOTS
-        rng = block_generator(seed, number)
+        rng = block_generator(seed, number, PURPOSE)
         hull = known.hull
         points, chance = hull.sample(rng, size), rng.standard_exponential(size)
         accepted = known.judge(hull, *points, chance, squeeze=not learning)
@@ -182,12 +183,14 @@ class _Known:
             return float(self.evaluate(np.array([point]))[0])
         return -math.inf
 
-    def _check_between(self, points: Floats, lower: Floats, heights: Floats, upper: Floats, slack: float) -> None:
+    def _check_between(
+        self, points: Floats, lower: Floats, heights: Floats, upper: Floats, slack: float | Floats
+    ) -> None:
         with np.errstate(invalid="ignore"):
             below = np.where(lower == -np.inf, -np.inf, lower - heights)
         for gap, where in ((heights - upper, "above its tangents or prolonged chords"), (below, "below a chord")):
-            worst = int(gap.argmax()) if gap.size else 0
-            if gap.size and gap[worst] > slack:
+            worst = int((gap - slack).argmax()) if gap.size else 0
+            if gap.size and (gap - slack)[worst] > 0:
                 raise self._not_concave(float(points[worst]), where, float(gap[worst]))
 
     def _check_chords(self, points: Floats, heights: Floats) -> None:
@@ -199,7 +202,7 @@ class _Known:
         if x.size >= 3:
             share = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
             chord = h[:-2] + share * (h[2:] - h[:-2])
-            self._check_between(x[1:-1], chord, h[1:-1], np.full(chord.size, np.inf), _slack(h, np.zeros(1)))
+            self._check_between(x[1:-1], chord, h[1:-1], np.full(chord.size, np.inf), _slack_between(h))
 
     def _check_slopes(self) -> None:
         rise = np.diff(self.slopes) - 1e-7 * (1 + np.abs(self.slopes[1:]) + np.abs(self.slopes[:-1]))
@@ -221,6 +224,13 @@ class _Known:
 
 def _slack(heights: Floats, slopes: Floats) -> float:
     return float(1e-8 + 256 * EPSILON * np.abs(heights[np.isfinite(heights)]).max(initial=0))
+
+
+def _slack_between(heights: Floats) -> Floats:
+    """Return what rounding allows at each height between two others: what lies far from the three says nothing."""
+    sizes = np.abs(heights)
+    largest: Floats = np.maximum(np.maximum(sizes[:-2], sizes[1:-1]), sizes[2:])
+    return 1e-8 + 256 * EPSILON * largest
 
 
 def _slopes(density: Density, points: Floats) -> Floats:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bayeskit.inference._arraylike import Unknown
-from bayeskit.inference._duals import Dual
+from bayeskit.inference._duals import Dual, dual
 from bayeskit.inference._intervals import EPSILON, LARGEST, Floats, Interval, interval
 from bayeskit.inference._tails import tail_bound
 
@@ -186,10 +186,11 @@ class _Search:
     def _evaluate(self, lower: Floats, upper: Floats) -> tuple[Interval, Interval]:
         found = self.function(Dual.of_boxes(lower, upper))
         if not isinstance(found, Dual):
-            constant = interval(found)
-            shape = (len(lower),)
-            value = Interval(np.broadcast_to(constant.lower, shape), np.broadcast_to(constant.upper, shape))
-            return value, interval(np.zeros(lower.shape))
+            constant, shape = interval(found), (len(lower),)
+            if constant.shape not in ((), shape):
+                raise Unknown(f"a result of shape {constant.shape}")
+            whole = Interval(np.broadcast_to(constant.lower, shape), np.broadcast_to(constant.upper, shape))
+            found = dual(whole, lower.shape[1])
         if found.shape != (len(lower),):
             raise Unknown(f"a result of shape {found.shape}")
         return found.value, found.slope

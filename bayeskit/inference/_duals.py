@@ -55,7 +55,7 @@ class Dual(ArrayLike):
 
     def chosen_by(self, given: Trilean, other: Any) -> Dual:
         """Return this where a comparison holds, the other where it does not, and both where it may."""
-        also = _dual(other, self.slope.shape[-1])
+        also = dual(other, self.slope.shape[-1])
         value = self.value.chosen_by(given, also.value)
         mixed = Trilean(given.certain[..., None], given.possible[..., None])
         slope = self.slope.chosen_by(mixed, also.slope)
@@ -75,7 +75,7 @@ class Dual(ArrayLike):
                 slope = SLOPES[name](self.value, found)[..., None] * self.slope
                 return Dual(found, _torn(slope, (name == "reciprocal") & _holds_zero(self.value)))
             first, second = (
-                (_dual(value, self.slope.shape[-1]) for value in inputs) if len(inputs) == 2 else (None, None)
+                (dual(value, self.slope.shape[-1]) for value in inputs) if len(inputs) == 2 else (None, None)
             )
             if first is not None and second is not None:
                 if name in COMPARISONS:
@@ -85,11 +85,14 @@ class Dual(ArrayLike):
         raise Unknown(f"np.{name}")
 
 
-def _dual(value: Any, n_dims: int) -> Dual:
+def dual(value: Any, n_dims: int) -> Dual:
+    """Return what a function made of duals, numbers or comparisons, as duals."""
     if isinstance(value, Dual):
         return value
     constant = interval(value)
-    return Dual(constant, interval(np.zeros((*constant.shape, n_dims))))
+    # Where it is not one number it was chosen by a comparison: it jumps somewhere, and nothing is known of its slope.
+    steep = np.where(constant.lower < constant.upper, np.inf, 0.0)[..., None] * np.ones(n_dims)
+    return Dual(constant, Interval(-steep, steep))
 
 
 def _is_constant(value: Dual) -> bool:

@@ -125,6 +125,14 @@ def walk_plan(density: Density, target: float | None) -> Plan:
     )
 
 
+def own_plan(density: Density, kernel: Callable[[Density], Kernel], target: float | None) -> Plan:
+    """Return a kernel of the caller's own; scale and covariance are adapted for those that take them."""
+    places = np.arange(density.n_dims)
+    spread = WHOLE_SPREAD if density.is_discrete else 0.0
+    part = Part("all", places, target or best_acceptance(len(places)), random_walk_scale(len(places)), spread)
+    return Plan(kernel, part)
+
+
 def langevin_plan(density: Density, target: float | None) -> Plan:
     """Return the Langevin kernel, with a walk on whole coordinates in turn.
 

@@ -120,9 +120,13 @@ class BlockStreams:
         return self._convert(numbers.reshape(-1, *shape)[: self.n_chains])
 
 
-def block_generator(seed: int, block: int) -> np.random.Generator:
-    """Return the generator of one block of chains, proposals or particles."""
-    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(block,))))
+def block_generator(seed: int, block: int, purpose: int = 0) -> np.random.Generator:
+    """Return the generator of one block of chains or proposals; each purpose has streams of its own.
+
+    Engines that are held against each other at the same seed must not draw the same numbers.
+    """
+    key = (purpose, block) if purpose else (block,)
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def _normal(generator: np.random.Generator, numbers: NDArray[Any]) -> object:

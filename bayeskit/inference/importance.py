@@ -37,6 +37,8 @@ Floats = NDArray[np.float64]
 CHUNK = 4096  # draws with one random stream
 DEFENSIVE = 0.1
 
+_PURPOSE = 1  # of its streams, which no other engine has
+
 
 class ImportanceConfig(Config):
     """How importance sampling runs.
@@ -118,7 +120,7 @@ def fit_importance(
         engine={
             "method": config.method,
             "proposal": "pilot" if proposal is None else type(proposal).__name__,
-            "defensive": _share(config, proposal),
+            "defensive": _in_use(density, config, proposal),
             "log_evidence": log_evidence,
             "log_evidence_error": error,
         },
@@ -173,6 +175,11 @@ def self_normalised_mean(values: Floats, log_weight: Floats) -> tuple[float, flo
     known = np.where(weights > 0, values, 0.0)
     mean = float(weights @ known)
     return mean, float(np.sqrt(np.square(weights) @ np.square(known - mean)))
+
+
+def _in_use(density: Density, config: ImportanceConfig, proposal: Proposal | None) -> float:
+    """Return how large a share the safe part has: none is known for whole numbers."""
+    return 0.0 if proposal is None and density.is_discrete else _share(config, proposal)
 
 
 def _share(config: ImportanceConfig, proposal: Proposal | None) -> float:
@@ -234,7 +241,7 @@ def _drawn(
     def draw(chunk: int) -> None:
         rows = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, config.draws))
         # The last chunk draws as if it were whole, so that draws do not depend on how many come after them.
-        points[rows] = proposal.sample(block_generator(seed, chunk), CHUNK)[: rows.stop - rows.start]
+        points[rows] = proposal.sample(block_generator(seed, chunk, _PURPOSE), CHUNK)[: rows.stop - rows.start]
         log_weight[rows] = evaluate(density, points[rows]) - proposed(density, proposal, points[rows])
         told(rows.stop - rows.start)
 

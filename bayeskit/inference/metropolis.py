@@ -24,7 +24,9 @@ from bayeskit.core.types import Draws
 from bayeskit.inference._blas import single_threaded
 from bayeskit.inference._chains import Group, Outcome, Stopped, run_group
 from bayeskit.inference._pilots import plan_kernel
+from bayeskit.inference._plans import own_plan
 from bayeskit.inference._streams import BLOCK
+from bayeskit.inference.kernels import Kernel
 
 Progress = Callable[[int, int], None]
 
@@ -70,7 +72,14 @@ class MetropolisConfig(Config):
     threads: int = Field(default=1, ge=1, le=1024)
 
 
-def fit_metropolis(density: Density, config: MetropolisConfig, *, seed: int, progress: Progress | None = None) -> Draws:
+def fit_metropolis(
+    density: Density,
+    config: MetropolisConfig,
+    *,
+    seed: int,
+    kernel: Callable[[Density], Kernel] | None = None,
+    progress: Progress | None = None,
+) -> Draws:
     """Draw from a density by Markov chains.
 
     Parameters
@@ -82,6 +91,9 @@ def fit_metropolis(density: Density, config: MetropolisConfig, *, seed: int, pro
     seed
         Of everything random; chains 64 b + 1 to 64 (b + 1) do not depend on how many chains there are, as far as the
         density's rows do not depend on each other's number to the last digit.
+    kernel
+        Makes the kernel of the density, of those in ``inference.kernels`` or one's own, in place of the configured
+        one. Warm-up adapts the scale and covariance of its tuning to ``target_acceptance``; a kernel need not use them.
     progress
         Called with iterations done and in all, at most 10 times a second.
 
@@ -103,7 +115,8 @@ def fit_metropolis(density: Density, config: MetropolisConfig, *, seed: int, pro
     positions, log_density, acceptance = _room(config, density.n_dims)
     began = time.perf_counter()
     with single_threaded(density):
-        plan = plan_kernel(density, config, seed)
+        own = None if kernel is None else own_plan(density, kernel, config.target_acceptance)
+        plan = own or plan_kernel(density, config, seed)
     piloted = time.perf_counter() - began
     groups = list(_groups(config.chains, density))
     told = _Counter(progress, len(groups) * (config.warmup + config.draws * config.thin))
@@ -127,7 +140,7 @@ def fit_metropolis(density: Density, config: MetropolisConfig, *, seed: int, pro
             "warmup": piloted + sum(outcome.warmup_seconds for outcome in outcomes),
             "sampling": sum(outcome.sampling_seconds for outcome in outcomes),
         },
-        engine={"method": config.method, "kernel": config.kernel, **engine, **plan.engine},
+        engine={"method": config.method, "kernel": config.kernel if kernel is None else "own", **engine, **plan.engine},
     )
 
 

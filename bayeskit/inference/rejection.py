@@ -40,6 +40,7 @@ Progress = Callable[[int, int], None] | None
 
 CHUNK = 16_384  # numbers, so that a chunk's arrays stay in a core's cache
 FEWEST = 256  # proposals in a chunk of many dimensions
+_PURPOSE = 2  # of its streams, which no other engine has
 SEARCH = 2**31  # the stream that looks for the bound; chunks count from 0
 FIRST = 3  # chunks that are smaller
 LOOKED_AT = 100_000  # draws, to know where a picture belongs
@@ -130,7 +131,9 @@ def fit_rejection(
         positions, n_proposals = _drawn(_Rejection(density, source, bound.log_bound, seed), config, pace)
         engine = told(bound, config.draws, n_proposals, config.normalised)
         engine["bound_given"] = int(config.bound is not None)
-        engine |= pictured(density, source, bound.log_bound, positions[:LOOKED_AT], block_generator(seed, SEARCH + 1))
+        engine |= pictured(
+            density, source, bound.log_bound, positions[:LOOKED_AT], block_generator(seed, SEARCH + 1, _PURPOSE)
+        )
     drawn = time.perf_counter()
     return Draws(
         kind="iid",
@@ -165,7 +168,7 @@ class _Rejection:
 
         With ``e`` standard exponential, ``log f - log(M q) > -e`` has probability ``f / (M q)``.
         """
-        rng = block_generator(self.seed, number)
+        rng = block_generator(self.seed, number, _PURPOSE)
         points = self.proposal.sample(rng, self.size(number))
         chance = rng.standard_exponential(len(points))
         log_ratio = self.log_ratio(points)
@@ -178,16 +181,17 @@ class _Rejection:
 
     def log_ratio(self, points: Floats) -> Floats:
         """Return ``log f - log(M q)`` at proposals."""
-        if isinstance(self.proposal, Uniform | Lattice):  # the same everywhere
-            level = self.log_bound - float(np.log(_volume(self.proposal)).sum())
-            return evaluated(self.density, points) - level
+        if isinstance(self.proposal, Lattice):
+            return evaluated(self.density, points) - self._level(self.proposal.upper - self.proposal.lower + 1.0)
         if self.density.is_discrete and np.any(points[:, self.density.integer] % 1):
             raise ConfigError("the proposal draws fractions where the density takes whole numbers; give one that fits")
+        if isinstance(self.proposal, Uniform) and self.proposal.whole is None:
+            return evaluated(self.density, points) - self._level(self.proposal.upper - self.proposal.lower)
         return log_ratio_at(self.density, self.proposal, points) - self.log_bound
 
-
-def _volume(proposal: Uniform | Lattice) -> Floats:
-    return proposal.upper - proposal.lower + (1.0 if isinstance(proposal, Lattice) else 0.0)
+    def _level(self, sizes: Floats) -> float:
+        """Return ``log(M q)`` of an even proposal, which is the same everywhere."""
+        return self.log_bound - float(np.log(sizes).sum())
 
 
 def _drawn(rejection: _Rejection, config: RejectionConfig, pace: Pace) -> tuple[Floats, int]:
@@ -266,7 +270,7 @@ def _bound(density: Density, proposal: Proposal, config: RejectionConfig, seed: 
             "take bound >= 1, or leave it out"
         )
     given = None if config.bound is None else math.log(config.bound)
-    return find_bound(density, proposal, block_generator(seed, SEARCH), given)
+    return find_bound(density, proposal, block_generator(seed, SEARCH, _PURPOSE), given)
 
 
 def _check_adaptive(config: RejectionConfig, proposal: Proposal | None) -> None:

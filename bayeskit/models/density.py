@@ -35,6 +35,8 @@ class DensityModel:
         As it was given, for the report to show.
     distribution
         What importance sampling, rejection and sequential Monte Carlo draw from at first; None for their own choice.
+    kernel
+        Makes the kernel of ``metropolis``, one of ``bayeskit.inference.kernels`` or one's own; None for the configured.
     reference
         ``FILE.py:NAME`` where it was read from; empty for one made in a script.
     sha256
@@ -45,6 +47,7 @@ class DensityModel:
     target: Density
     function: Callable[..., Any]
     distribution: Proposal | None = None
+    kernel: Callable[[Density], Any] | None = None
     reference: str = ""
     sha256: str = ""
 
@@ -110,6 +113,7 @@ def density(
     gradient: Callable[[Any], Any] | None = None,
     start: Callable[[np.random.Generator, int], Floats] | None = None,
     proposal: Proposal | None = None,
+    kernel: Callable[[Density], Any] | None = None,
     vectorized: bool = True,
     arrays: Literal["numpy", "torch"] = "numpy",
     device: str = "cpu",
@@ -136,6 +140,9 @@ def density(
         Takes a random generator and ``n``, and returns ``n x n_dims`` overdispersed points to start from.
     proposal
         What importance sampling, rejection and sequential Monte Carlo draw from at first.
+    kernel
+        Takes the density and makes the kernel that ``metropolis`` uses in place of the configured one, e.g.
+        ``lambda d: metropolis_hastings(d, multiplicative_walk())`` from ``bayeskit.inference.kernels``.
     vectorized
         Whether the functions take many points at once, which is much faster.
     arrays, device
@@ -165,7 +172,7 @@ def density(
     )
     if proposal is not None and proposal.n_dims != target.n_dims:
         raise ConfigError(f"the proposal has {proposal.n_dims} dimensions, the density {target.n_dims}")
-    return DensityModel(name or str(getattr(log_density, "__name__", "density")), target, log_density, proposal)
+    return DensityModel(name or str(getattr(log_density, "__name__", "density")), target, log_density, proposal, kernel)
 
 
 def _bounds(given: Bounds, sizes: Mapping[str, tuple[int, ...]], what: str, none: float) -> Floats | None:

@@ -80,7 +80,7 @@ def crosscheck_to_folder(
 def _results(model: AnyDensity, seed: int, tell: Callable[[str], None]) -> TargetResults:
     if isinstance(model, Target):
         expected: Mapping[str, Expected] = {
-            engine: Expected(cell.outcome, cell.reason) for engine, cell in model.expected.items()
+            engine: Expected(cell.outcome, cell.reason, cell.by) for engine, cell in model.expected.items()
         }
     else:
         expected = dict.fromkeys(_OWN_ENGINES[isinstance(model, DensityModel)], Expected("agree"))

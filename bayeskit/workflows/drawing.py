@@ -88,7 +88,8 @@ def _sample(model: Model, density: Density, config: AnyConfig, seed: int, progre
     shared: dict[str, Any] = {"seed": seed, "progress": progress}
     proposal = model.proposal() if isinstance(model, DensityModel | Target) else None
     if isinstance(config, MetropolisConfig):
-        return fit_metropolis(density, config, **shared)
+        kernel = model.kernel if isinstance(model, DensityModel) else None
+        return fit_metropolis(density, config, kernel=kernel, **shared)
     if isinstance(config, ImportanceConfig):
         return fit_importance(density, config, proposal=proposal, **shared)
     if isinstance(config, SMCConfig):

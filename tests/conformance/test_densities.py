@@ -244,3 +244,31 @@ def test_an_engine_and_a_configuration_must_fit():
         bk.fit(model, engine="smc", config=bk.MetropolisConfig())
     with pytest.raises(bk.ConfigError, match="there is no target 'gamma'; choose from beta"):
         bk.target("gamma")
+
+
+def test_a_kernel_of_one_s_own():
+    from bayeskit.inference.kernels import birth_death, metropolis_hastings, multiplicative_walk
+
+    gamma = bk.density(
+        lambda p: 2 * np.log(p[:, 0]) - p[:, 0],
+        lower=0.0,
+        start=lambda rng, n: rng.uniform(1, 5, (n, 1)),
+        kernel=lambda density: metropolis_hastings(density, multiplicative_walk()),
+    )
+    fit = bk.fit(gamma, engine="metropolis", seed=2)
+    row = bk.assess(fit).summary.loc["x"]
+    assert fit.posterior["sample_stats"].attrs["kernel"] == "own"
+    assert abs(row["mean"] - 3) < 5 * row["mcse_mean"]
+    weights = np.array([1.0, 2.0, 4.0, 2.0, 1.0])
+    states = bk.density(
+        lambda p: np.log(weights)[np.clip(p[:, 0], 0, 4).astype(int)],
+        {"k": ()},
+        lower=0.0,
+        upper=4.0,
+        integer=("k",),
+        start=lambda rng, n: rng.integers(0, 5, (n, 1)).astype(float),
+        kernel=lambda density: metropolis_hastings(density, birth_death(0.5)),
+    )
+    row = bk.assess(bk.fit(states, engine="metropolis", seed=2)).summary.loc["k"]
+    assert abs(row["mean"] - 2) < 5 * row["mcse_mean"]
+    assert abs(row["sd"] - np.sqrt(1.2)) < 0.05

@@ -80,6 +80,7 @@ def test_minus_infinity_is_fine():
         ({"lower": [0.0, 0.0]}, r"lower must have 1 bounds, one a coordinate, got shape \(2,\)"),
         ({"lower": [1.0], "upper": [1.0]}, "lower bound of x must lie below the upper one"),
         ({"lower": [np.nan]}, "lower bound of x must lie below the upper one"),
+        ({"shapes": {"x": (2,)}, "integer": np.array([True])}, r"of each of 2 coordinates .* got shape \(1,\)"),
     ],
 )
 def test_shapes_and_bounds_must_make_sense(options, told):

@@ -206,7 +206,7 @@ class TestBroken:
 
     def test_every_chunk_from_the_same_stream(self, monkeypatch):
         real = rejection.block_generator
-        monkeypatch.setattr(rejection, "block_generator", lambda seed, number: real(seed, min(number, 3)))
+        monkeypatch.setattr(rejection, "block_generator", lambda seed, number, *more: real(seed, min(number, 3), *more))
         assert p_value(fit(BETA, draws=500_000), stats.beta(2, 5).cdf) < ALPHA
 
     def test_a_forgotten_proposal_density(self, monkeypatch):

@@ -23,7 +23,6 @@ ENGINES = ("exact", "stan", "nuts", "metropolis", "rejection", "importance", "sm
 """``stan`` is NUTS in Stan, ``nuts`` is NUTS in Pyro, ``exact`` draws from the distribution itself."""
 
 Outcome = Literal["agree", "flag", "none"]
-LogDensity = Callable[[Any], Any]
 Start = Mapping[str, Any] | float | None
 
 _NO_DATA = Source(path="", sha256="", description=mark("A target: its numbers are part of it"))
@@ -31,10 +30,21 @@ _NO_DATA = Source(path="", sha256="", description=mark("A target: its numbers ar
 
 @dataclass(frozen=True)
 class Expected:
-    """How a cell of the table must come out: engines ``agree``, a result must ``flag`` itself, or there is ``none``."""
+    """How a cell of the table must come out, and why.
+
+    Parameters
+    ----------
+    outcome
+        ``agree``; ``flag``: the result's own checks must fail; ``none``: the engine does not apply.
+    reason
+        Why it is no agreement.
+    by
+        Of a result that must flag itself: the checks of which one has to fail.
+    """
 
     outcome: Outcome
     reason: str = ""
+    by: tuple[str, ...] = ()
 
 
 AGREE = Expected("agree")

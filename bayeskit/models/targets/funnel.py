@@ -90,12 +90,12 @@ def make_funnel() -> Target:
         make_proposal=_proposal,
         expected=expectations(
             exact=Expected("none", say("no other engine gets a sound result that exact draws could be compared with")),
-            stan=Expected("flag", neck),
-            nuts=Expected("flag", neck),
-            metropolis=Expected("flag", neck),
+            stan=Expected("flag", neck, ("divergences", "e_bfmi")),
+            nuts=Expected("flag", neck, ("divergences", "e_bfmi")),
+            metropolis=Expected("flag", neck, ("r_hat",)),
             rejection=Expected("none", say("the density in the neck has no useful bound for any simple proposal")),
-            importance=Expected("flag", few),
-            smc=Expected("flag", say("few families of particles find the way into the neck")),
+            importance=Expected("flag", few, ("weights_k",)),
+            smc=Expected("flag", say("few families of particles find the way into the neck"), ("families",)),
         ),
         settings=configurations(nuts={"warmup": 200, "draws": 250, "max_treedepth": 8}),
     )
