@@ -72,8 +72,8 @@ def test_engines_have_streams_of_their_own():
     means = np.array(
         [
             [bk.assess(bk.fit(model, config=config, seed=seed)).summary["mean"].iloc[0] for config in configs]
-            for seed in range(40)
+            for seed in range(80)
         ]
     )
     correlations = np.corrcoef(means.T)[np.triu_indices(3, 1)]
-    assert np.abs(correlations).max() < 0.6  # of 40 independent pairs beyond that once in 20,000
+    assert np.abs(correlations).max() < 0.6  # of 80 independent pairs beyond that once in a hundred million

@@ -17,8 +17,7 @@ from bayeskit.core.density import Density
 from bayeskit.inference._streams import BLOCK, BlockStreams
 from bayeskit.inference.kernels import Kernel, Tuning
 
-SUITE_ALPHA = 1e-5  # false alarms of all statistical tests of the samplers together
-TABLE_ALPHA = 5e-6  # of those of the kernels, in one table, each with an equal share
+TABLE_ALPHA = 1e-5  # false alarms of the kernels' sequential and joint tests together, each with an equal share
 ROUNDS, GROWTH = 5, 4
 BINS = 10
 
