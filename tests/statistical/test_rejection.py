@@ -1,7 +1,7 @@
 """Rejection sampling draws from the density that it was given: against exact distributions, with negative controls.
 
-Each p-value is judged at ``ALPHA``, so that these together fail by chance once in a million runs; each count of 5 standard
-errors has 6e-7 of its own.
+Each p-value is judged at ``ALPHA``, so that these together fail by chance once in a million runs; each count of 5
+standard errors has 6e-7 of its own.
 """
 
 import math
