@@ -13,12 +13,15 @@ from reporting.test_calibration_page import simulated
 from reporting.test_compare import program_run
 from reporting.test_weighted_runs import weighted_fit
 
+import bayeskit as bk
 from bayeskit.core.errors import ConfigError
 from bayeskit.datasets.weather import load_weather
+from bayeskit.diagnostics.agreement import TargetResults, crosscheck
 from bayeskit.diagnostics.calibration import assess_calibration
 from bayeskit.models.weather import weather
 from bayeskit.reporting import RunEntry, render, render_calibration, render_index
 from bayeskit.reporting.compare import render_comparison
+from bayeskit.reporting.crosscheck_page import render_crosscheck
 
 ENGLISH = re.compile(r"[A-Za-z][A-Za-z'’-]*(?:[\s,;:]+[A-Za-z][A-Za-z'’-]*){2,}")
 CITED = re.compile(r"[A-Z]\w+(, [A-Z]\w+)* and [A-Z]\w+(?= (19|20)\d\d)")
@@ -129,6 +132,30 @@ def test_a_japanese_calibration_has_no_english_sentence(factor):
 def test_a_japanese_comparison_has_no_english_sentence():
     runs = [program_run("a"), program_run("b", sd=2.5, seed=2), program_run("c", "point")]
     assert english(render_comparison(runs, command="bayeskit compare a b c", language="ja")) == []
+
+
+def judged(fit):
+    return fit, bk.assess(fit)
+
+
+def test_a_japanese_crosscheck_has_no_english_sentence():
+    models = [bk.target(name) for name in ("beta", "funnel")]
+    engines = ("exact", "metropolis", "rejection", "importance", "smc")
+    results = {}
+    for model in models:
+        expected = {engine: cell for engine, cell in model.expected.items() if engine in engines}
+        fits = [engine for engine, cell in expected.items() if cell.outcome != "none"]
+        made = {engine: judged(bk.fit(model, engine=engine, seed=1)) for engine in fits}
+        results[model.name] = TargetResults(made, expected, title=model.card().title)
+    page = render_crosscheck(crosscheck(results), command="bayeskit crosscheck beta funnel", language="ja")
+    assert english(page) == []
+
+
+@pytest.mark.parametrize("engine", ["metropolis", "rejection", "importance", "smc"])
+@pytest.mark.parametrize("target", ["beta", "gaussian-2"])
+def test_a_japanese_report_of_a_sampler_has_no_english_sentence(engine, target):
+    page = render(*judged(bk.fit(bk.target(target), engine=engine, seed=1)), language="ja")
+    assert english(page) == []
 
 
 def test_an_english_report_would_not_pass(small_html):
