@@ -28,7 +28,8 @@ from bayeskit.core.errors import ConfigError, InferenceError, ProgramError
 from bayeskit.core.proposals import Proposal
 from bayeskit.core.types import Draws
 from bayeskit.inference._pilot import defended, importance_proposal, safe_part
-from bayeskit.inference._streams import block_generator
+from bayeskit.inference._starts import start_points
+from bayeskit.inference._streams import BLOCK, block_generator
 from bayeskit.inference._told import Progress, Told
 from bayeskit.inference._unbounded import evaluate
 
@@ -193,9 +194,24 @@ def _proposal(density: Density, config: ImportanceConfig, seed: int, given: Prop
     if given is None:
         return importance_proposal(density, seed, share)
     check_fits(density, given)
+    _check_covers(density, given, seed)
     if share and density.is_discrete:
         raise ConfigError("no safe part is known for whole numbers; leave defensive out")
     return defended(given, safe_part(density, given, seed), share) if share else given
+
+
+def _check_covers(density: Density, proposal: Proposal, seed: int) -> None:
+    """Refuse a proposal that is 0 where the density is not: weights of draws that are never made tell nothing."""
+    try:
+        points, _ = start_points(density, seed=seed, block=0, n_chains=BLOCK)
+    except ProgramError:  # no point is found without the proposal; what is wrong with the density shows in a moment
+        return
+    missed = np.flatnonzero(proposal.log_density(points) == -np.inf)
+    if missed.size:
+        raise InferenceError(
+            f"the proposal does not cover the density: at {density.told(points[missed[0]])} it is 0 and the density is "
+            "not; take one that is wider"
+        )
 
 
 def check_fits(density: Density, proposal: Proposal) -> None:

@@ -170,6 +170,11 @@ def density(
         arrays=arrays,
         device=device,
     )
+    if proposal is not None and not isinstance(proposal, Proposal):
+        raise ConfigError(
+            f"proposal must draw and know its log density, as those in bayeskit.core.proposals do, got "
+            f"{type(proposal).__name__}"
+        )
     if proposal is not None and proposal.n_dims != target.n_dims:
         raise ConfigError(f"the proposal has {proposal.n_dims} dimensions, the density {target.n_dims}")
     return DensityModel(name or str(getattr(log_density, "__name__", "density")), target, log_density, proposal, kernel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from dataclasses import replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def load_model(reference: str) -> DensityModel | PyroProgram:
     path = Path(file).expanduser()
     if not file or not path.is_file():
         raise ConfigError(f"there is no file {file or name}; give FILE.py:NAME")
+    return _loaded(reference, path.stat().st_mtime_ns)
+
+
+@cache
+def _loaded(reference: str, changed: int) -> DensityModel | PyroProgram:
+    """Run the file once for each time that it was changed: it may read data, or print."""
+    file, _, name = reference.rpartition(":")
+    path = Path(file).expanduser()
     spec = importlib.util.spec_from_file_location(f"bayeskit_user_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{file} is no Python file; give FILE.py:NAME")
@@ -66,4 +75,6 @@ def load_model(reference: str) -> DensityModel | PyroProgram:
         there = f"it makes {', '.join(models)}" if models else "make one with bk.density(...) or bk.pyro_program(...)"
         what = "nothing" if found is None else f"a {type(found).__name__}"
         raise ConfigError(f"{file} has {what} under the name '{name}', not a model; {there}")
-    return replace(found, reference=reference, sha256=sha256(path.read_bytes()).hexdigest())
+    function = found.function if isinstance(found, DensityModel) else found.program
+    own = name if found.name == getattr(function, "__name__", name) else found.name  # a variable says more than lambda
+    return replace(found, name=own, reference=reference, sha256=sha256(path.read_bytes()).hexdigest())

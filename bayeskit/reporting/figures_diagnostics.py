@@ -39,7 +39,9 @@ def diagnostic_figures(fit: Fit, assessment: Assessment, shown: Sequence[Scalar]
         return []
     drawn, note = _some_chains(moving)
     made = [_rank(drawn, assessment), _trace(drawn), _evolution(moving, assessment), _autocorrelation(drawn)]
-    made = [replace(figure, note=" ".join(filter(None, (figure.note, note)))) for figure in made] if note else made
+    if note:  # the effective sample sizes are of all chains
+        told = [" ".join(filter(None, (figure.note, note))) for figure in made]
+        made = [one if one.name == "evolution" else replace(one, note=n) for one, n in zip(made, told, strict=True)]
     statistics = group(fit, "sample_stats")
     if statistics is not None and "energy" in statistics:
         made.append(energy_figure(statistics, assessment))

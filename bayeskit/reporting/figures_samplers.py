@@ -56,9 +56,9 @@ def running_mean_figure(shown: Sequence[Scalar], chains: int) -> f.Figure | None
         name="running-means",
         title=say("Running means: what each mean was after so many draws"),
         caption=say(
-            "How to read: the curves should settle on a common value. Independent draws would keep to the grey band, "
-            "two standard errors wide on either side; curves that wander outside it come from draws that depend on "
-            "each other."
+            "How to read: the curves should settle on a common value. At any one place, means of independent draws lie "
+            "in the grey band, two standard errors wide on either side, 95\u00a0% of the time; curves that stay "
+            "outside it for long come from draws that depend on each other."
         ),
         panels=tuple(panels),
         key=(*f.chain_key(drawn), ("neutral", say("band of independent draws"))),
@@ -164,7 +164,7 @@ def tempering_figure(fit: Fit) -> f.Figure | None:
         )
     ]
     for name, label in (
-        ("ess_by_temperature", say("effective share of the particles")),
+        ("ess_by_temperature", say("effective share")),
         ("acceptance_by_temperature", say("accepted moves")),
     ):
         if name in told:

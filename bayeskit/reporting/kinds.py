@@ -16,7 +16,7 @@ KINDS: dict[Kind, str] = {
 # Without this check a result of the kind says nothing of itself.
 _ESSENTIAL: dict[Kind, tuple[str, ...]] = {
     "variational": ("pareto_k",),
-    "weighted": ("weights_k", "families"),
+    "weighted": ("weights_k", "families", "runs_r_hat"),
     "point": ("converged",),
 }
 _SILENT: dict[Kind, tuple[str, ...]] = {
@@ -151,10 +151,13 @@ def nothing(fit: Fit, verdict: Verdict | None) -> str:
     return joined([say(template, what=what), sentence(verdict.detail)])
 
 
-def silent(kind: Kind) -> list[str]:
+def silent(fit: Fit) -> list[str]:
     """Return what a result of this kind cannot tell."""
+    kind = fit.provenance.kind
     if kind == "mcmc":
         return []
+    if fit.provenance.engine == "smc":
+        return [say("What no run's particles ever reached: a mode that all of them missed would not show")]
     chains = say(
         "R-hat, effective sample size, divergences, tree depth, energy: they mean nothing for {what}",
         what=said(KINDS[kind]),

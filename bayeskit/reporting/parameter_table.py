@@ -34,6 +34,7 @@ _FORMATS = {
     "ess_tail": "count",
     "ess_mean": "count",
     "r_hat": "ratio",
+    "runs_r_hat": "ratio",
     "estimate": "estimate",
 }
 _WORST = {"r_hat": "high", "mcse_mean": "high", "ess_bulk": "low", "ess_tail": "low", "ess_mean": "low"}
@@ -193,6 +194,7 @@ def headings() -> dict[str, str]:
         "ess_bulk": say("bulk ESS"),
         "ess_tail": say("tail ESS"),
         "ess_mean": "ESS",
+        "runs_r_hat": "R-hat",
         "r_hat": "R-hat",
         "estimate": say("estimate"),
     }

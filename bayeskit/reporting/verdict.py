@@ -160,7 +160,7 @@ def _not_checked(
         for check in checks
         if check.state == "unchecked"
     ]
-    items += kinds.silent(fit.provenance.kind)
+    items += kinds.silent(fit)
     if fit.provenance.card.without_data:
         return (*items, say("Whether the density is the one that was meant: nothing here could tell"))
     if "model-fit" not in outline and fit.provenance.kind != "iid":

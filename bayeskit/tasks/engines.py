@@ -73,7 +73,7 @@ def with_options(
     asked = {name: value for name, value in given.items() if value is not None}
     for name in asked:
         if name not in config.model_fields:
-            takes = listing([_flag(known) for known in config.model_fields])
+            takes = listing([_flag(known) for known in config.model_fields if known in given])
             raise ConfigError(f"{_flag(name)} is no option of {asked_for}, which takes {takes}; leave it out")
     return config(**{**(base.model_dump() if base else {}), **asked})
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bayeskit import runs
-from bayeskit.core.errors import ConfigError, DataError, InferenceError, ProgramError
+from bayeskit.core.errors import ConfigError
 from bayeskit.core.files import write_text
 from bayeskit.core.paths import resource
 from bayeskit.core.provenance import hardware, versions
@@ -59,7 +59,7 @@ def crosscheck(
     asked = [targets] if isinstance(targets, str | DensityModel | PyroProgram | Target) else list(targets)
     models = [model_of(one) if isinstance(one, str) else one for one in asked or TARGETS]
     _compile([model for model in models if isinstance(model, Target)], tell)
-    return agreement.crosscheck({model.name: _results(model, seed, tell) for model in models}, seed=seed)
+    return agreement.crosscheck({_name(model): _results(model, seed, tell) for model in models}, seed=seed)
 
 
 def crosscheck_to_folder(
@@ -77,6 +77,11 @@ def crosscheck_to_folder(
     return found
 
 
+def _name(model: AnyDensity) -> str:
+    """Return what tells a target from all others: two functions may have one name."""
+    return model.name if isinstance(model, Target) else model.reference or model.name
+
+
 def _results(model: AnyDensity, seed: int, tell: Callable[[str], None]) -> TargetResults:
     if isinstance(model, Target):
         expected: Mapping[str, Expected] = {
@@ -84,22 +89,32 @@ def _results(model: AnyDensity, seed: int, tell: Callable[[str], None]) -> Targe
         }
     else:
         expected = dict.fromkeys(_OWN_ENGINES[isinstance(model, DensityModel)], Expected("agree"))
-    results = {}
+    results: dict[str, tuple[Fit, Assessment] | str] = {}
+    cells = dict(expected)
     for engine, cell in expected.items():
-        if cell.outcome != "none":
-            tell(f"{model.name}: {engine}")
+        if cell.outcome == "none":
+            continue
+        tell(f"{_name(model)}: {engine}")
+        try:
             results[engine] = _result(model, engine, seed)
+        except ConfigError as error:  # the engine cannot draw from such a model
+            if isinstance(model, Target):
+                raise
+            cells[engine] = Expected("none", str(error))
     title = model.card().title if isinstance(model, Target) else model.name
-    return TargetResults(results, expected, title=title)
+    return TargetResults(results, cells, title=title)
 
 
 def _result(model: AnyDensity, engine: str, seed: int) -> tuple[Fit, Assessment] | str:
     """Return a fit with its assessment, or why there is none."""
     try:
         fitted = fit(model, engine=engine, seed=seed)
-    except (ConfigError, DataError, InferenceError, ProgramError) as error:
-        return " ".join(str(error).split())
-    return fitted, assess(fitted)
+        return fitted, assess(fitted)
+    except ConfigError:
+        raise
+    except Exception as error:  # one cell must not cost all others
+        told = " ".join(str(error).split())
+        return told if hasattr(error, "exit_status") else f"{type(error).__name__}: {told}"
 
 
 def _compile(targets: Sequence[Target], tell: Callable[[str], None]) -> None:

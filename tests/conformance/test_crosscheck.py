@@ -102,8 +102,8 @@ def test_the_command_leaves_a_page_and_a_record(folder):
     record = json.loads((folder / "out" / "crosscheck.json").read_text(encoding="utf-8"))
     assert record["passed"] is True
     assert record["command"] == "bayeskit crosscheck mine.py:ring beta --seed 2"
-    assert {cell["target"] for cell in record["cells"]} == {"ring", "beta"}
-    assert {cell["engine"] for cell in record["cells"] if cell["target"] == "ring"} == {
+    assert {cell["target"] for cell in record["cells"]} == {"mine.py:ring", "beta"}
+    assert {cell["engine"] for cell in record["cells"] if cell["target"] == "mine.py:ring"} == {
         "metropolis",
         "importance",
         "smc",

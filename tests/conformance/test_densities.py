@@ -272,3 +272,13 @@ def test_a_kernel_of_one_s_own():
     row = bk.assess(bk.fit(states, engine="metropolis", seed=2)).summary.loc["k"]
     assert abs(row["mean"] - 2) < 5 * row["mcse_mean"]
     assert abs(row["sd"] - np.sqrt(1.2)) < 0.05
+
+
+def test_a_file_is_run_once_and_names_what_it_makes(folder, monkeypatch, capsys):
+    (folder / "told.py").write_text(
+        "import bayeskit as bk\nprint('read')\nhill = bk.density(lambda p: -p[:, 0] ** 2)\n", encoding="utf-8"
+    )
+    code, said = in_process(folder, monkeypatch, capsys, "fit", "told.py:hill", "--draws", "20", "--warmup", "50")
+    assert code == 0, said.err
+    assert said.out.count("read\n") == 1
+    assert bk.load_run(folder / "reports" / "told-hill-metropolis")[0].provenance.model == "hill"
