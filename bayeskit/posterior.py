@@ -14,7 +14,8 @@ from bayeskit.core.types import Draws
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_DATA = ("observed_data", "constant_data")  # without chain and draw
+_OTHERS = ("derived", "history", "selection")  # without chain and draw, which ArviZ does not know
+_DATA = ("observed_data", "constant_data", *_OTHERS)
 
 
 class Describes(Protocol):
@@ -27,7 +28,10 @@ class Describes(Protocol):
 
     @property
     def dims(self) -> Mapping[str, list[str]]:
-        """Dimensions by variable, but for chain and draw; those of other variables count from 1."""
+        """Dimensions by variable, but for chain and draw; those of other variables count from 1.
+
+        Of groups without draws, ``group/variable`` goes before ``variable``.
+        """
         ...
 
     def groups(self, values: Arrays) -> Mapping[str, Arrays]:
@@ -76,19 +80,25 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     xarray.DataTree
         Groups ``posterior`` and ``sample_stats``; ``prior`` and ``prior_predictive`` of a model that simulates these;
         and what the model has of ``log_likelihood``, ``log_prior``, ``posterior_predictive``, ``observed_data`` and
-        ``constant_data``. The attributes of ``sample_stats`` are what the engine says of itself.
+        ``constant_data``; what was ``derived`` from the draws, the ``history`` of an optimisation, and the
+        ``selection`` of a model's size. The attributes of ``sample_stats`` are what the engine says of itself.
     """
     groups: dict[str, Arrays] = dict(model.groups(draws.values))
+    groups |= {name: {**groups.get(name, {}), **group} for name, group in draws.groups.items()}
     groups["sample_stats"] = draws.sample_stats
     if isinstance(model, Simulates):
         groups |= _simulated(model, seed, n_prior)
-    dims, coords = _counted_from_1(groups)
+    drawn = {name: group for name, group in groups.items() if name not in _OTHERS}
+    dims, coords = _counted_from_1(drawn)
     tree: xr.DataTree = from_dict(
-        groups,
+        drawn,
         coords={**coords, **model.coords},
         dims={**dims, **model.dims},
         check_conventions=False,  # there may well be more chains than draws
     )
+    for name in _OTHERS:
+        if groups.get(name):
+            tree[name] = xr.DataTree(_without_draws(name, groups[name], model))
     for group in tree.subtree:  # the clock would make equal runs differ; when it ran stands in run.json
         group.attrs.pop("created_at", None)
     if "sample_stats" not in tree.children:
@@ -97,6 +107,17 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
         if value is not None:  # netCDF has no booleans
             tree["sample_stats"].attrs[name] = int(value) if isinstance(value, bool) else value
     return tree
+
+
+def _without_draws(group: str, arrays: Arrays, model: Describes) -> xr.Dataset:
+    """Return a group of arrays as they are."""
+    variables = {}
+    for name, array in arrays.items():
+        values = np.asarray(array)
+        unnamed = [f"{name}_dim_{position}" for position in range(values.ndim)]
+        variables[name] = (list(model.dims.get(f"{group}/{name}", model.dims.get(name, unnamed))), values)
+    used = {dim for dims, _ in variables.values() for dim in dims}
+    return xr.Dataset(variables, {dim: values for dim, values in model.coords.items() if dim in used})
 
 
 def _counted_from_1(groups: Mapping[str, Arrays]) -> tuple[dict[str, list[str]], dict[str, NDArray[Any]]]:

@@ -25,8 +25,8 @@ class Family:
 
     arguments: tuple[str, ...]
     positive: frozenset[str]
-    frozen: Callable[..., Any]
-    """Takes ``scipy.stats`` and the arguments, gives the frozen distribution."""
+    frozen: Callable[..., Any] | None
+    """Takes ``scipy.stats`` and the arguments, gives the frozen distribution; None where it is of several numbers."""
 
 
 FAMILIES: dict[str, Family] = {
@@ -43,13 +43,20 @@ FAMILIES: dict[str, Family] = {
         ("shape", "scale"), frozenset({"shape", "scale"}), lambda stats, a, b: stats.invgamma(a, scale=b)
     ),
     "exponential": Family(("rate",), frozenset({"rate"}), lambda stats, b: stats.expon(scale=1 / b)),
+    "dirichlet": Family(("concentration",), frozenset({"concentration"}), None),
+    "lkj": Family(("shape",), frozenset({"shape"}), None),
 }
-"""In the order of their numbers in ``stan/state_space.stanfunctions``, from 1."""
+"""In the order of their numbers in ``stan/state_space.stanfunctions``, from 1; those of several numbers come last."""
+
+UNIVARIATE = tuple(name for name, family in FAMILIES.items() if family.frozen is not None)
 
 
 @dataclass(frozen=True)
 class Prior:
-    """A univariate prior as the reader sees it, e.g. ``normal(0, 2.5)``, and what it is on.
+    """A prior as the reader sees it, e.g. ``normal(0, 2.5)``, and what it is on.
+
+    A ``dirichlet`` has one concentration for all components, an ``lkj`` one shape: of these there is no univariate
+    density, and nothing here draws from them.
 
     Parameters
     ----------
@@ -74,7 +81,7 @@ class Prior:
     lower: float | None = None
     unit: str = ""
     meaning: str = ""
-    families: tuple[str, ...] = tuple(FAMILIES)
+    families: tuple[str, ...] = UNIVARIATE
 
     def __post_init__(self) -> None:
         if self.family not in self.families:
@@ -98,6 +105,11 @@ class Prior:
 
     def __str__(self) -> str:
         return f"{self.family}({', '.join(format(value, '.6g') for value in self.arguments)})"
+
+    @property
+    def univariate(self) -> bool:
+        """Whether it is on single numbers, so that there is a density to draw."""
+        return self.family in UNIVARIATE
 
     @property
     def number(self) -> int:
@@ -129,7 +141,9 @@ class Prior:
     def _distribution(self) -> Any:
         from scipy import stats
 
-        return FAMILIES[self.family].frozen(stats, *self.arguments)
+        frozen = FAMILIES[self.family].frozen
+        assert frozen is not None
+        return frozen(stats, *self.arguments)
 
     def _mass_above_lower(self) -> float:
         try:

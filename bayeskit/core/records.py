@@ -9,7 +9,7 @@ from typing import Any
 
 from bayeskit.core.language import Text, to_record
 from bayeskit.core.priors import Prior
-from bayeskit.core.types import ModelCard, Provenance, Quantity, Series, Source
+from bayeskit.core.types import MixtureCard, ModelCard, Provenance, Quantity, Series, Source
 
 _PLAIN = (
     "model",
@@ -78,7 +78,12 @@ def _card(record: Mapping[str, Any]) -> ModelCard:
             "quantities": tuple(Quantity(**quantity) for quantity in record["quantities"]),
             "priors": tuple(priors),
             "series": Series(**record["series"]) if record["series"] else None,
+            "mixture": _mixture(record.get("mixture")),
             "boundary": tuple(record["boundary"]),
             "notes": tuple(record["notes"]),
         }
     )
+
+
+def _mixture(record: Mapping[str, Any] | None) -> MixtureCard | None:
+    return MixtureCard(**{**record, "columns": tuple(record["columns"])}) if record else None

@@ -45,6 +45,10 @@ class Draws:
     declared
         Where the engine knows it: every quantity of the program by name, in the program's order, to its kind
         (``parameter``, ``transformed parameter`` or ``generated quantity``); those without any elements too.
+    groups
+        What else came of it, by the names of groups in the posterior's tree: ``history``, values by iteration of an
+        optimisation; or, where the engine itself runs the program, ``observed_data``, ``posterior_predictive`` and
+        ``log_likelihood``.
     """
 
     kind: Kind
@@ -53,6 +57,7 @@ class Draws:
     timings: Mapping[str, float] = field(default_factory=dict)
     engine: Mapping[str, Any] = field(default_factory=dict)
     declared: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class Verdict:
     """One check: its number, its threshold, and what to do where it fails.
 
     ``passed`` is None where the check could not be made; ``comparison`` says on which side of the threshold
-    the number has to lie.
+    the number has to lie. An ``advisory`` check tells what a result is worth, and does not make a run fail: a
+    variational fit is an approximation even where it came out as it should.
     """
 
     name: str
@@ -70,6 +76,7 @@ class Verdict:
     passed: bool | None
     detail: str = ""
     remedy: str = ""
+    advisory: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,28 @@ class Series:
     flag: str | None
     label: str
     unit: str
+
+
+@dataclass(frozen=True)
+class MixtureCard:
+    """Tells the report that the model is a mixture of normal distributions of points.
+
+    Parameters
+    ----------
+    columns
+        The points' coordinates, as the data call them.
+    n_components
+        Number of components; for a Dirichlet process the level of its truncation.
+    covariance
+        ``full``, ``tied``, ``diagonal`` or ``spherical``.
+    dp
+        Whether it is a Dirichlet process.
+    """
+
+    columns: tuple[str, ...]
+    n_components: int
+    covariance: str
+    dp: bool
 
 
 @dataclass(frozen=True)
@@ -122,6 +151,8 @@ class ModelCard:
         those before it, too (``sequential``), so that none can be left out by itself; empty where nobody knows.
     without_data
         Whether it is a density as it stands: there are no data that it could be held against, and no priors.
+    mixture
+        Where it is a mixture of normal distributions.
     """
 
     name: str
@@ -138,6 +169,7 @@ class ModelCard:
     notes: tuple[str, ...] = ()
     log_likelihood: Literal["independent", "sequential", ""] = ""
     without_data: bool = False
+    mixture: MixtureCard | None = None
 
 
 @dataclass(frozen=True)
@@ -209,8 +241,8 @@ class Assessment:
 
     @property
     def passed(self) -> bool:
-        """Whether every check was made and passed."""
-        return bool(self.verdicts) and all(verdict.passed for verdict in self.verdicts)
+        """Whether every check was made and passed, but for those that only tell what the result is worth."""
+        return bool(self.verdicts) and all(verdict.passed or verdict.advisory for verdict in self.verdicts)
 
     def __repr__(self) -> str:
         return show.assessment_text(self)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from bayeskit.core.errors import ConfigError
-from bayeskit.core.priors import FAMILIES, Prior, override
+from bayeskit.core.priors import UNIVARIATE, Prior, override
 
 ARGUMENTS = {
     "normal": (0.5, 2.0),
@@ -18,7 +18,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", UNIVARIATE)
 def test_truncated_density_integrates_to_one(family):
     prior = Prior("s", family, ARGUMENTS[family], lower=0.0)
     total, _ = integrate.quad(lambda x: float(prior.density(np.array(x))), 0, np.inf)
@@ -26,7 +26,7 @@ def test_truncated_density_integrates_to_one(family):
     assert prior.density(np.array([-0.1]))[0] == 0
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", UNIVARIATE)
 def test_log_density_is_that_of_the_density_and_reaches_where_it_underflows(family):
     prior = Prior("s", family, ARGUMENTS[family], lower=0.1)
     x = np.array([[0.1, 0.4], [1.0, 5.0]])
@@ -36,7 +36,7 @@ def test_log_density_is_that_of_the_density_and_reaches_where_it_underflows(fami
     assert far[0] == pytest.approx(-1800 - np.log(2 * np.pi) / 2)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", UNIVARIATE)
 def test_draws_follow_the_density(family):
     prior = Prior("s", family, ARGUMENTS[family], lower=0.0)
     draws = prior.draw(5000, np.random.default_rng(1))
@@ -54,7 +54,7 @@ def test_families_stand_in_the_order_of_the_stan_function():
     from bayeskit.core.paths import resource
 
     text = resource("stan", "state_space.stanfunctions").read_text()
-    for number, family in enumerate(FAMILIES, start=1):
+    for number, family in enumerate(UNIVARIATE, start=1):
         after = text.split(f"family == {number})")[1]
         assert after.split("return ")[1].startswith(f"{family}_lpdf")
 
@@ -96,3 +96,12 @@ def test_bad_priors_are_named(text, said):
 def test_a_prior_given_twice_is_an_error():
     with pytest.raises(ConfigError, match="given twice"):
         override(DEFAULTS, ("s_mu=normal(0, 1)", "s_mu=normal(0, 2)"))
+
+
+@pytest.mark.parametrize("family", ["dirichlet", "lkj"])
+def test_families_of_several_numbers_stand_only_where_they_are_allowed(family):
+    assert not Prior("weights", family, (2.0,), families=(family,)).univariate
+    with pytest.raises(ConfigError, match=f"no distribution '{family}' here"):
+        Prior("s_y", family, (2.0,))
+    with pytest.raises(ConfigError, match="must be a positive number"):
+        Prior("weights", family, (0.0,), families=(family,))
