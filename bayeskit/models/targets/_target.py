@@ -246,7 +246,8 @@ def configurations(**others: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     usual: dict[str, dict[str, Any]] = {
         "exact": {"draws": 10_000},
         "stan": {"chains": 4, "warmup": 1000, "draws": 2500},
-        "nuts": {"chains": 4, "warmup": 500, "draws": 1000, "adapt_delta": 0.9},
+        # Compiling takes longer than drawing from such a target.
+        "nuts": {"chains": 4, "warmup": 500, "draws": 1000, "adapt_delta": 0.9, "backend": "pyro"},
         "metropolis": {"chains": 64, "warmup": 1000, "draws": 1000, "thin": 4},
         "rejection": {"draws": 4000},
         "importance": {"draws": 10_000},
