@@ -39,7 +39,7 @@ class Recorded:
     """
 
     def __init__(self, function: Function, *, in_blocks: bool = True) -> None:
-        self._function, self._in_blocks = function, in_blocks
+        self.function, self._in_blocks = function, in_blocks
         self._calls: Counter[int] = Counter()
         self._graphs: OrderedDict[int, Function | None] = OrderedDict()
         self._recordable = True
@@ -57,16 +57,16 @@ class Recorded:
         if graph is not None:
             return graph(points)
         if not self._recordable:
-            return self._function(points)
+            return self.function(points)
         self._calls[n_points] += 1
         if self._calls[n_points] < _RECORD_AT:
-            return self._function(points)
+            return self.function(points)
         return self._record(points)
 
     def _record(self, points: torch.Tensor) -> Any:
-        expected = self._function(points)  # before anything else: what it raises is the program's own error
+        expected = self.function(points)  # before anything else: what it raises is the program's own error
         try:
-            graph = _graph(self._function, points)
+            graph = _graph(self.function, points)
             # Twice: TorchScript rewrites the graph after what it saw in the first run.
             same = all(_equal(graph(points), expected) for _ in range(2))
         except Exception:  # all that a tracer trips over means that this function cannot be traced

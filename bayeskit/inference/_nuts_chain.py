@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyro
 import torch
-from numpy.typing import NDArray
 from pyro.infer import NUTS
 from pyro.infer.mcmc.nuts import _TreeInfo
 
 from bayeskit.core.density import Density, Floats
 from bayeskit.core.errors import ProgramError
+from bayeskit.inference._nuts_result import Chain
 
+_ONE_AT_A_TIME = threading.RLock()  # for Pyro's and torch's own state, were chains run by threads
 _POINT = "point"  # the kernel's only site
 _BLOCK = (_POINT,)  # and its only block of the mass matrix
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Where one chain stood, ``n_draws x n_dims``, and its statistics by ArviZ's names, ``n_draws``."""
-
-    positions: Floats
-    statistics: dict[str, NDArray[Any]]
-    seconds: dict[str, float]
 
 
 class _Recorder(NUTS):
@@ -124,6 +116,20 @@ class _Energy(torch.autograd.Function):
         return gradient, None  # Pyro differentiates with weight 1
 
 
+def run_program_chain(
+    program: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any] | None,
+    device: str,
+    start: Floats,
+    **options: Any,
+) -> Chain:
+    """Run one chain of a program, in a process that has nothing of it yet; ``options`` are those of ``run_chain``."""
+    from bayeskit.inference._pyro_density import pyro_density
+
+    return run_chain(pyro_density(program, args, kwargs, device=device), start, **options)
+
+
 def run_chain(
     density: Density,
     start: Floats,
@@ -134,7 +140,7 @@ def run_chain(
     adapt_delta: float,
     max_treedepth: int,
     metric: str,
-    tick: Callable[[], None],
+    tick: Callable[[], None] = lambda: None,
 ) -> Chain:
     """Run one chain.
 
@@ -160,7 +166,7 @@ def run_chain(
     position = {_POINT: torch.as_tensor(start, dtype=torch.float64, device=density.device)}
     kernel.initial_params = position
     began = time.monotonic()
-    with _alone(seed, density.device):
+    with _ONE_AT_A_TIME, _alone(seed, density.device):
         kernel.setup(warmup)
         for _ in range(warmup):
             position = kernel.sample(position)

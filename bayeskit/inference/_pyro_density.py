@@ -12,33 +12,51 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyro
 import torch
 from numpy.typing import NDArray
-from pyro.distributions.util import scale_and_mask
-from pyro.poutine.messenger import Messenger
-from pyro.poutine.subsample_messenger import _Subsample
-from torch.distributions import biject_to, constraints
-from torch.distributions.constraints import MixtureSameFamilyConstraint
 from torch.utils._pytree import tree_map
 
 from bayeskit.core.density import Density, Floats
 from bayeskit.core.errors import ProgramError
 from bayeskit.inference._graphs import Recorded, cut, filled_up
+from bayeskit.inference._pyro_evaluation import Evaluation, Tensors
 
 Program = Callable[..., Any]
-Tensors = dict[str, torch.Tensor]
+Starts = Callable[[np.random.Generator, int], Mapping[str, NDArray[Any]]]
 
 _MAX_TOLD = 300  # characters of an error's text
 _VALUES_AT_ONCE = 4096  # points
 
 
+@dataclass(frozen=True)
+class PyroDensity(Density):
+    """A Pyro program's log density, with what only such a one has.
+
+    Parameters
+    ----------
+    summed_out
+        The program's discrete latent sites.
+    at_values
+        Takes values by latent site, ``n x ...``, and returns the points, ``n x n_dims``, where they are.
+    """
+
+    summed_out: tuple[str, ...] = ()
+    at_values: Callable[[Mapping[str, NDArray[Any]]], Floats] | None = None
+
+
 def pyro_density(
-    program: Program, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None, *, device: str = "cpu"
-) -> Density:
+    program: Program,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    device: str = "cpu",
+    starts: Starts | None = None,
+) -> PyroDensity:
     """Return a Pyro program's log joint density over its latent sites, unconstrained and flattened.
 
     Parameters
@@ -51,19 +69,22 @@ def pyro_density(
         be double already.
     device
         Where the points live, and tensors that the program makes.
+    starts
+        Draws values of the latent sites by name, ``n x ...``, for chains to start from; None for the engine's own.
 
     Returns
     -------
-    Density
+    PyroDensity
         Of torch tensors. A point holds the sites in the program's order; ``shapes`` are those of their unconstrained
         coordinates, which differ from the sites' for a simplex. ``values`` gives sites and deterministic sites by
-        name. Parameters (``pyro.param``) stay at what they are in Pyro's store, or at their first value.
+        name. Parameters (``pyro.param``) stay at what they are in Pyro's store, or at their first value. Discrete
+        latent sites are summed out, and ``values`` leaves out what depends on them.
 
     Raises
     ------
     ProgramError
-        If the program raises, has no latent site or a discrete one, takes other arguments, or its sites change from
-        run to run.
+        If the program raises, has no continuous latent site, a discrete one with no end to its values or not made for
+        enumeration, takes other arguments, or its sites change from run to run.
 
     Notes
     -----
@@ -71,85 +92,22 @@ def pyro_density(
     Rounding may differ between one point and many, and between batches where the program multiplies matrices.
     """
     model = _Model(program, args, kwargs or {}, device)
-    return Density(
+
+    def start(rng: np.random.Generator, n: int) -> Floats:
+        assert starts is not None
+        return model.at_values(starts(rng, n))
+
+    return PyroDensity(
         Recorded(model.log_density, in_blocks=model.vectorises),
         model.shapes,
         gradient=Recorded(model.with_gradient, in_blocks=model.vectorises),
+        start=None if starts is None else start,
         transform=model.values,
         arrays="torch",
         device=device,
+        summed_out=model.summed_out,
+        at_values=model.at_values,
     )
-
-
-class _Evaluation(Messenger):
-    """Puts values on a program's latent sites, and adds up the log density with the bijections' Jacobians.
-
-    ``coordinates`` are unconstrained ones, by site, or None to lay the sites out, each at some point of its support;
-    ``parameters`` are values of the ``pyro.param`` statements, or None to let Pyro find them.
-    """
-
-    def __init__(self, coordinates: Tensors | None, parameters: Tensors | None) -> None:
-        super().__init__()
-        self.coordinates = {} if coordinates is None else coordinates
-        self.parameters = {} if parameters is None else parameters
-        self._laying_out = coordinates is None
-        self.values: dict[str, Any] = {}
-        self._terms: list[torch.Tensor] = []
-        self._inside: list[torch.Tensor] = []
-
-    def log_density(self) -> torch.Tensor:
-        """Return the sum; minus infinity where rounding has put a value at the edge of its support or beyond."""
-        total = torch.stack(self._terms).sum()
-        if not self._inside:
-            return total
-        return torch.where(torch.stack(self._inside).all(), total, -torch.inf)
-
-    def _pyro_sample(self, msg: Any) -> None:
-        name, distribution = msg["name"], msg["fn"]
-        if isinstance(distribution, _Subsample):
-            if distribution.subsample_size is not None and distribution.subsample_size < distribution.size:
-                raise ProgramError(f"plate '{name}' draws a part of the data at random; give it all, without subsample")
-            return
-        if name in self.values:
-            raise ProgramError(f"two sites are named '{name}'; rename one")
-        if msg["is_observed"]:
-            return
-        support = _support(distribution)
-        if support.is_discrete:
-            raise ProgramError(f"site '{name}' is latent and discrete; observe it, or sum it out of the program")
-        bijection = biject_to(support)
-        if self._laying_out:
-            shape = bijection.inverse_shape(distribution.shape())
-            self.coordinates[name] = 2 * torch.rand(shape) - 1
-        elif name not in self.coordinates:
-            raise ProgramError(f"site '{name}' is not there in every run; make the program's sites the same each time")
-        coordinate = self.coordinates[name]
-        value = bijection(coordinate)
-        msg["value"], msg["done"] = value, True
-        if not _is_real(support):
-            self._terms.append(bijection.log_abs_det_jacobian(coordinate, value).sum())
-            # Rounding puts what is far out on the support's edge or at infinity: no bijection leads back from there.
-            self._inside.append(torch.isfinite(bijection.inv(value)).all())
-
-    def _pyro_post_sample(self, msg: Any) -> None:
-        if isinstance(msg["fn"], _Subsample):
-            return
-        deterministic = msg["infer"] is not None and msg["infer"].get("_deterministic", False)
-        if deterministic or not msg["is_observed"]:
-            self.values[msg["name"]] = msg["value"]
-        if deterministic:
-            return
-        log_density = msg["fn"].log_prob(msg["value"], *msg["args"], **msg["kwargs"])
-        weighted = scale_and_mask(log_density, msg["scale"], msg["mask"])  # type: ignore[no-untyped-call]
-        self._terms.append(weighted.sum())
-
-    def _pyro_param(self, msg: Any) -> None:
-        if msg["name"] in self.parameters:
-            msg["value"], msg["done"] = self.parameters[msg["name"]], True
-
-    def _pyro_post_param(self, msg: Any) -> None:
-        if self._laying_out:
-            self.parameters[msg["name"]] = msg["value"].detach()
 
 
 class _Model:
@@ -164,14 +122,19 @@ class _Model:
         self._check_arguments()
         first, second = self._laid_out(0), self._laid_out(1)
         self.shapes = {name: tuple(value.shape) for name, value in first.coordinates.items()}
+        self.summed_out, self._nesting = tuple(first.discrete), first.nesting
         if not sum(value.numel() for value in first.coordinates.values()):
-            raise ProgramError(f"{self._name} has no latent pyro.sample site: there is nothing to draw")
+            which = "continuous latent" if self.summed_out else "latent"
+            raise ProgramError(f"{self._name} has no {which} pyro.sample site: there is nothing to draw")
         others = {name: tuple(value.shape) for name, value in second.coordinates.items()}
         if others != self.shapes:
             raise ProgramError(f"{self._name} has other sites in its second run ({list(others)}); make them the same")
         self._parameters = first.parameters
+        self._told = {name: value.shape for name, value in first.values.items()}
         self._sizes = [int(np.prod(shape)) for shape in self.shapes.values()]
         points = torch.stack([torch.cat([u.reshape(-1) for u in run.coordinates.values()]) for run in (first, second)])
+        if self.summed_out:
+            self._check_sums(points[0])
         self.vectorises = self._can_vectorise(points)
 
     def log_density(self, points: torch.Tensor) -> torch.Tensor:
@@ -194,7 +157,7 @@ class _Model:
             for first in range(0, max(len(points), 1), _VALUES_AT_ONCE):
                 part = torch.as_tensor(points[first : first + _VALUES_AT_ONCE], device=self._device)
                 given = filled_up(part) if self.vectorises else part
-                parts.append(cut(self._mapped(lambda point: self._run(point).values, given), len(part)))
+                parts.append(cut(self._mapped(self._values, given), len(part)))
         return {name: np.concatenate([part[name].cpu().numpy() for part in parts]) for name in parts[0]}
 
     def _mapped(self, function: Callable[[torch.Tensor], Any], points: torch.Tensor) -> Any:
@@ -205,14 +168,48 @@ class _Model:
                 return torch.func.vmap(function)(points)
             return _stacked([function(point) for point in points])
 
-    def _run(self, point: torch.Tensor) -> _Evaluation:
+    def at_values(self, values: Mapping[str, NDArray[Any]]) -> Floats:
+        """Return the points, ``n x n_dims``, where the latent sites have these values, ``n x ...`` by name."""
+        sites = {name: torch.as_tensor(np.asarray(value, dtype=float)) for name, value in values.items()}
+        counts = {len(value) for value in sites.values() if value.dim()}
+        if len(counts) != 1:
+            raise ProgramError("the starts must have as many values of one site as of another, one a start")
+        points = []
+        for row in range(counts.pop()):
+            given = {name: value[row].to(self._device) for name, value in sites.items()}
+            evaluation = Evaluation(None, None, given=given)
+            self._run_apart(evaluation, 0)
+            points.append(torch.cat([evaluation.coordinates[name].reshape(-1) for name in self.shapes]))
+        found: Floats = torch.stack(points).cpu().numpy()
+        return found
+
+    def _values(self, point: torch.Tensor) -> dict[str, Any]:
+        return {name: value for name, value in self._run(point).values.items() if name in self._told}
+
+    def _check_sums(self, point: torch.Tensor) -> None:
+        """Run the program with its discrete sites enumerated, with every check; leave out what depends on them."""
+        sites = ", ".join(f"'{name}'" for name in self.summed_out)
+        try:
+            with torch.no_grad(), self._calling(), pyro.validation_enabled(True):
+                evaluation = self._run(point)
+                evaluation.check_sums(self._nesting)
+        except ProgramError as error:
+            raise ProgramError(f"{self._name}: {error}") from None
+        except Exception as error:
+            raise ProgramError(
+                f"{self._name} has discrete latent sites ({sites}) that cannot be summed out: {_told(error)}; write it "
+                "for parallel enumeration, with each batch dimension declared by a plate, or observe them"
+            ) from error
+        changed = {name for name, value in evaluation.values.items() if value.shape != self._told.get(name)}
+        self._told = {name: shape for name, shape in self._told.items() if name not in changed}
+
+    def _run(self, point: torch.Tensor) -> Evaluation:
         parts = torch.split(point, self._sizes)
         coordinates = {
             name: part.reshape(shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
-        evaluation = _Evaluation(coordinates, self._parameters)
-        with evaluation:
-            self._program(*self._args, **self._kwargs)
+        evaluation = Evaluation(coordinates, self._parameters, summed_out=self.summed_out)
+        evaluation.run(lambda: self._program(*self._args, **self._kwargs), self._nesting)
         return evaluation
 
     @contextmanager
@@ -230,26 +227,31 @@ class _Model:
         finally:
             torch.set_default_dtype(precision)
 
-    def _laid_out(self, seed: int) -> _Evaluation:
+    def _laid_out(self, seed: int) -> Evaluation:
         """Run the program with every check that Pyro makes, at a random point."""
-        evaluation = _Evaluation(None, None)
+        evaluation = Evaluation(None, None)
+        self._run_apart(evaluation, seed)
+        return evaluation
+
+    def _run_apart(self, evaluation: Evaluation, seed: int) -> None:
+        """Run the program with Pyro's checks on; its random numbers and parameters are as they were afterwards."""
         store = pyro.get_param_store()
         state = store.get_state()
         with torch.random.fork_rng(devices=[]), self._calling(), pyro.validation_enabled(True), store.scope(state):
             torch.manual_seed(seed)
             try:
-                with torch.no_grad(), evaluation:
-                    self._program(*self._args, **self._kwargs)
+                with torch.no_grad():
+                    evaluation.run(lambda: self._program(*self._args, **self._kwargs))
             except ProgramError as error:
                 raise ProgramError(f"{self._name}: {error}") from None
             except Exception as error:
                 raise ProgramError(f"{self._name} raised {_told(error)}; correct it or its arguments") from error
-        return evaluation
 
     def _can_vectorise(self, points: torch.Tensor) -> bool:
         def told(point: torch.Tensor) -> Tensors:
             evaluation = self._run(point)
-            return {**evaluation.values, "log density of all": evaluation.log_density()}
+            told = {name: evaluation.values[name] for name in self._told}
+            return {**told, "log density of all": evaluation.log_density()}
 
         self.vectorises = False
         apart = self._mapped(told, points)
@@ -269,18 +271,6 @@ class _Model:
             signature.bind(*self._args, **self._kwargs)
         except TypeError as error:
             raise ProgramError(f"{self._name}{signature} cannot be called as it was: {error}") from None
-
-
-def _support(distribution: Any) -> Any:
-    support = distribution.support
-    # A mixture's support is that of its components, for which torch knows a bijection.
-    return support.base_constraint if isinstance(support, MixtureSameFamilyConstraint) else support
-
-
-def _is_real(support: Any) -> bool:
-    while isinstance(support, constraints.independent):
-        support = support.base_constraint
-    return support is constraints.real
 
 
 def _double(leaf: Any, device: str) -> Any:

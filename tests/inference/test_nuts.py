@@ -17,7 +17,7 @@ from bayeskit.inference._nuts_chain import run_chain
 from bayeskit.inference._pyro_density import pyro_density
 from bayeskit.inference.nuts import NUTSConfig, fit_nuts
 
-SHORT = NUTSConfig(chains=2, warmup=60, draws=30)
+SHORT = NUTSConfig(backend="pyro", chains=2, warmup=60, draws=30)
 Y = torch.tensor([1.2, 0.4, 2.2, 1.9, 0.7], dtype=torch.float64)
 ALPHA = 1e-7  # two-sided, for each moment below
 
@@ -53,7 +53,7 @@ def test_draws_are_pyros_own_to_the_bit(metric):
         tick=lambda: None,
     )
     kernel = NUTS(
-        potential_fn=lambda site: -density.log_density._function(site["point"][None])[0], full_mass=metric == "dense_e"
+        potential_fn=lambda site: -density.log_density.function(site["point"][None])[0], full_mass=metric == "dense_e"
     )
     runner = MCMC(
         kernel,
@@ -71,7 +71,9 @@ def test_draws_are_pyros_own_to_the_bit(metric):
 
 
 def test_statistics_are_those_of_the_draws():
-    draws = fit_nuts(regression, config=NUTSConfig(chains=2, warmup=60, draws=50, max_treedepth=4), seed=2)
+    draws = fit_nuts(
+        regression, config=NUTSConfig(backend="pyro", chains=2, warmup=60, draws=50, max_treedepth=4), seed=2
+    )
     found = draws.sample_stats
     assert set(found) == {"lp", "acceptance_rate", "step_size", "tree_depth", "n_steps", "diverging", "energy"}
     assert all(values.shape == (2, 50) for values in found.values())
@@ -109,7 +111,7 @@ def p_value(draws: np.ndarray, expected: float) -> float:
     return 2 * stats.norm.sf(abs(draws.mean() - expected) / error)
 
 
-LONGER = NUTSConfig(chains=4, warmup=150, draws=400)
+LONGER = NUTSConfig(backend="pyro", chains=4, warmup=150, draws=400)
 
 
 def test_conjugate_posterior():
@@ -142,7 +144,7 @@ def wide(points):
 
 def test_density_in_numpy():
     density = Density(wide, {"x": (2,)}, gradient=lambda points: (wide(points), -points))
-    x = fit_nuts(density, config=NUTSConfig(chains=2, warmup=100, draws=200), seed=1).values["x"]
+    x = fit_nuts(density, config=NUTSConfig(backend="pyro", chains=2, warmup=100, draws=200), seed=1).values["x"]
     assert x.shape == (2, 200, 2)
     assert p_value(x[..., 1], 0.0) > ALPHA
     assert p_value(x[..., 1] ** 2, 1.0) > ALPHA
@@ -187,7 +189,7 @@ def test_errors_in_the_middle_of_a_run_are_told_with_the_point():
 
 def test_nan_in_the_middle_of_a_run_is_a_divergence():
     density = misbehaving(lambda points: (wide(points) + np.nan, -points))
-    draws = fit_nuts(density, config=NUTSConfig(chains=1, warmup=100, draws=100), seed=1)
+    draws = fit_nuts(density, config=NUTSConfig(backend="pyro", chains=1, warmup=100, draws=100), seed=1)
     assert draws.values["x"].max() <= 1.5
     assert draws.sample_stats["diverging"].any()
 
@@ -209,4 +211,4 @@ def test_progress_counts_to_the_end():
 @pytest.mark.parametrize("option", [{"chains": 0}, {"draws": 0}, {"adapt_delta": 1.0}, {"metric": "unit"}])
 def test_config_has_bounds(option):
     with pytest.raises(ConfigError, match=f"option '{next(iter(option))}'"):
-        NUTSConfig(**option)
+        NUTSConfig(backend="pyro", **option)

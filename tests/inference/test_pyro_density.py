@@ -202,6 +202,11 @@ def discrete():
     pyro.sample("kind", dist.Categorical(torch.ones(3)))
 
 
+def endless():
+    pyro.sample("x", dist.Normal(0.0, 1.0))
+    pyro.sample("count", dist.Poisson(3.0))
+
+
 def raises():
     pyro.sample("x", dist.Normal(0.0, 1.0))
     raise KeyError("temperature")
@@ -231,7 +236,8 @@ def changing():
     ("program", "message"),
     [
         (nothing, "nothing has no latent pyro.sample site"),
-        (discrete, "site 'kind' is latent and discrete; observe it"),
+        (discrete, "discrete has no continuous latent pyro.sample site"),
+        (endless, "site 'count' is latent and discrete, with values that nobody can count up; observe it"),
         (raises, r"raises raised KeyError \('temperature'\)"),
         (outside, r"outside raised ValueError \(Error while computing log_prob|outside raised ValueError"),
         (twice, "two sites are named 'x'"),
