@@ -32,10 +32,15 @@ _REMEDIES = {
     "importance_ess": mark("draw more (--draws), or sample instead (--method sample)"),
     "converged": mark("sample instead (--method sample), or give the optimiser more steps (--iterations)"),
 }
+_REMEDIES_OF_SVI = {
+    "pareto_k": mark("take a richer guide (--guide), or sample instead (--engine nuts)"),
+    "importance_ess": mark("draw more (--draws), take a richer guide (--guide), or sample instead (--engine nuts)"),
+    "converged": mark("give it more steps (--steps), or another learning rate (--learning-rate)"),
+}
 
 
 def assess_variational(fit: Fit) -> Assessment:
-    """Assess the draws of an approximation: ADVI, Laplace or Pathfinder.
+    """Assess the draws of an approximation: ADVI, Laplace or Pathfinder, or a guide fitted by engine ``svi``.
 
     Parameters
     ----------
@@ -45,9 +50,10 @@ def assess_variational(fit: Fit) -> Assessment:
     Returns
     -------
     Assessment
-        Verdicts on k-hat, on the effective sample size of the weights, and on numbers that are none. ``summary`` has
-        no R-hat and no effective sample sizes, which mean nothing here; it has MCSE only where no draw repeats
-        another (Pathfinder resamples its draws).
+        Verdicts on k-hat, on the effective sample size of the weights, and on numbers that are none. Of engine ``svi``
+        also whether its bound settled: that a fit must do, while k-hat and effective size are advisory, since they
+        measure what form of approximation was asked for. ``summary`` has no R-hat and no effective sample sizes, which
+        mean nothing here; it has MCSE only where no draw repeats another (Pathfinder resamples its draws).
     """
     posterior = fit.posterior["posterior"].to_dataset()
     checked = over_cells(posterior, described)
@@ -59,8 +65,14 @@ def assess_variational(fit: Fit) -> Assessment:
     found = importance(fit)
     if isinstance(found, Importance):
         metrics |= {"pareto_k": found.k_hat, "importance_ess": found.effective_sample_size}
-    remedies = {**{name: say(text) for name, text in _REMEDIES.items()}, **fit.provenance.card.remedies}
-    verdicts = [*_with_optimiser(_verdicts(found, n_draws, distinct), fit), finite(checked)]
+    by_svi = fit.provenance.engine == "svi"
+    texts = _REMEDIES_OF_SVI if by_svi else _REMEDIES
+    remedies = {**{name: say(text) for name, text in texts.items()}, **fit.provenance.card.remedies}
+    known = _verdicts(found, n_draws, distinct)
+    told = (
+        [*_settled(fit), *(replace(each, advisory=True) for each in known)] if by_svi else _with_optimiser(known, fit)
+    )
+    verdicts = [*told, finite(checked)]
     return Assessment(tuple(_with_remedy(verdict, remedies) for verdict in verdicts), summary, metrics)
 
 
@@ -112,6 +124,15 @@ def _verdicts(found: Importance | str, n_draws: int, distinct: int) -> list[Verd
             ),
         ),
     ]
+
+
+def _settled(fit: Fit) -> list[Verdict]:
+    """Return the verdict on the bound of a guide: whether it had settled when the steps ended."""
+    said = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
+    if said.get("converged") is None:
+        return []
+    arrived = bool(said["converged"])
+    return [Verdict("converged", int(arrived), 1, ">=", arrived, str(said.get("message") or "").strip())]
 
 
 def _with_optimiser(verdicts: list[Verdict], fit: Fit) -> list[Verdict]:

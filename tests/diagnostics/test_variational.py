@@ -1,5 +1,7 @@
 """k-hat must tell an approximation that can be used from one that cannot, and say so where it cannot tell."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from diagnostics.factories import fit_of, outcome
@@ -126,3 +128,35 @@ def test_the_simulation_error_is_what_it_says():
     summary = assess_variational(approximation(1.0, 200, 400)).summary
     assert 9 <= (summary["mean"].abs() > 1.96 * summary["mcse_mean"]).sum() <= 34
     assert (summary["mean"].abs() > 1.96 * summary["mcse_mean"] / 2).sum() > 34
+
+
+def by_svi(fit, **attributes):
+    """The same, as if engine svi had made it."""
+    fit.posterior["sample_stats"].attrs.update(attributes)
+    return replace(fit, provenance=replace(fit.provenance, engine="svi"))
+
+
+def test_of_svi_k_hat_is_told_and_fails_nothing_while_the_bound_must_have_settled():
+    poor = by_svi(approximation(0.5), converged=1, message="settled")
+    assessment = assess_variational(poor)
+    verdicts = outcome(assessment)
+    assert verdicts["pareto_k"].passed is False
+    assert verdicts["pareto_k"].advisory
+    assert verdicts["importance_ess"].advisory
+    assert "--guide" in verdicts["pareto_k"].remedy
+    assert "--method" not in verdicts["pareto_k"].remedy
+    assert verdicts["converged"].passed
+    assert assessment.passed
+    unsettled = assess_variational(by_svi(approximation(1.0), converged=0, message="still changed"))
+    assert outcome(unsettled)["converged"].passed is False
+    assert outcome(unsettled)["converged"].detail == "still changed"
+    assert "--steps" in outcome(unsettled)["converged"].remedy
+    assert outcome(unsettled)["pareto_k"].passed
+    assert not unsettled.passed
+
+
+def test_of_other_engines_k_hat_still_decides():
+    verdicts = outcome(assess_variational(approximation(0.5)))
+    assert not verdicts["pareto_k"].advisory
+    assert not assess_variational(approximation(0.5)).passed
+    assert "converged" not in verdicts
