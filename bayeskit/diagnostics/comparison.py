@@ -158,16 +158,16 @@ def _loo(fits: Mapping[str, Fit], terms: Mapping[str, Terms]) -> dict[str, Score
         warnings.simplefilter("ignore")
         for name, item in terms.items():
             tree = xr.DataTree.from_dict({"log_likelihood": item.values.to_dataset(name=item.name)})
-            left_out = _without_each(item)
-            reff = _relative_efficiency(fits[name])
+            left_out = without_each(item)
+            reff = relative_efficiency(fits[name])
             found[name] = loo(tree, pointwise=True, var_name=item.name, reff=reff, **left_out)
             if item.weights is not None:  # ArviZ takes all draws for equal in what it subtracts from
-                found[name].p = float(_log_means(item).sum()) - float(found[name].elpd)
+                found[name].p = float(log_means(item).sum()) - float(found[name].elpd)
         table = compare(found)
     return {str(name): _row(row, found[str(name)]) for name, row in table.iterrows()}
 
 
-def _without_each(item: Terms) -> dict[str, xr.DataArray]:
+def without_each(item: Terms) -> dict[str, xr.DataArray]:
     """Return what ArviZ cannot know of weighted draws: the log weights without each observation, and their k-hats."""
     from arviz_stats.base import array_stats
 
@@ -185,7 +185,7 @@ def _without_each(item: Terms) -> dict[str, xr.DataArray]:
     }
 
 
-def _log_means(item: Terms) -> Floats:
+def log_means(item: Terms) -> Floats:
     """Return the log predictive density of each observation, the mean over the posterior."""
     from scipy.special import logsumexp
 
@@ -209,7 +209,7 @@ def _row(row: pd.Series[Any], data: Any) -> Score:
     )
 
 
-def _relative_efficiency(fit: Fit) -> float:
+def relative_efficiency(fit: Fit) -> float:
     """Return what one draw of the posterior is worth on average, as ArviZ computes it, but for what never moves."""
     import arviz_stats
 
@@ -235,7 +235,7 @@ def _thinned(array: xr.DataArray, step: int) -> xr.DataArray:
 
 
 def _one_step(terms: Mapping[str, Terms]) -> dict[str, Score]:
-    found = {name: (_log_means(item), _variance(item)) for name, item in terms.items()}
+    found = {name: (log_means(item), _variance(item)) for name, item in terms.items()}
     order = sorted(found, key=lambda name: -found[name][0].sum())
     best = found[order[0]][0]
     return {

@@ -178,6 +178,8 @@ def _obstacle(fit: Fit, moving: Mapping[str, Floats]) -> str:
     if kind == "point":
         return say("a point has no draws that could be weighted")
     if kind not in KINDS:
+        if fit.provenance.engine == "svi":
+            return say("only draws of the posterior itself can be weighted; sample it (--engine nuts)")
         return say("only draws of the posterior itself can be weighted; sample it (--method sample)")
     missing = [name for name in ("log_prior", "log_likelihood") if name not in children or not children[name].data_vars]
     if missing and fit.provenance.card.language == "stan" and fit.provenance.card.series is None:
