@@ -9,12 +9,17 @@ from bayeskit.core.language import say
 from bayeskit.core.types import Provenance
 
 _OF_ONE_FIT = ("--days", "--chains", "--warmup", "--draws", "--seed")  # a calibration has its own
+_CHOSEN = ("--components", "--criterion")  # once, for all simulations
+_ENGINES = ("stan", "gibbs", "nuts")
 
 
 def calibration_hint(origin: Provenance) -> str:
     """Return what a calibration would tell, as a run's report lists it, with the command where there is one."""
-    words = _words(origin.command) if origin.engine == "stan" else []
-    if words[:2] == ["bayeskit", "fit"]:
+    words = _words(origin.command) if origin.engine in _ENGINES else []
+    if words[:2] == ["bayeskit", "fit"] and origin.card.mixture is not None:
+        chosen = ["--components", str(origin.card.mixture.n_components)]
+        words = [*words[:4], *chosen, *_kept(words[4:], _CHOSEN)]
+    if words[:2] == ["bayeskit", "fit"] and (origin.engine == "stan" or origin.card.mixture is not None):
         return say(
             "Calibration: whether this model and engine recover known parameters from simulated data; `{command}` "
             "finds out",
@@ -39,10 +44,8 @@ def _words(command: str) -> list[str]:
         return []
 
 
-def _kept(words: Sequence[str]) -> list[str]:
+def _kept(words: Sequence[str], without: Sequence[str] = _OF_ONE_FIT) -> list[str]:
     """Leave out the options that are of one fit, with their values."""
     return [
-        word
-        for before, word in zip(["", *words], words, strict=False)
-        if word not in _OF_ONE_FIT and before not in _OF_ONE_FIT
+        word for before, word in zip(["", *words], words, strict=False) if word not in without and before not in without
     ]

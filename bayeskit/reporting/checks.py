@@ -11,6 +11,7 @@ from bayeskit.core.types import Assessment, Verdict
 from bayeskit.core.words import number, sentence, significant
 
 State = Literal["passed", "failed", "unchecked"]
+Outcome = Literal["passed", "failed", "unchecked", "noted"]
 
 _NAMES = {
     "r_hat": mark("R-hat"),
@@ -31,6 +32,9 @@ _NAMES = {
     "families": mark("Effective number of families"),
     "runs_r_hat": mark("R-hat of the runs"),
     "envelope": mark("Envelope above the density"),
+    "components": mark("Distinct points of the smallest component"),
+    "collapsed": mark("Collapsed components"),
+    "monotone": mark("Largest fall of the log likelihood"),
 }
 _MEANINGS = {
     "r_hat": mark("Do the chains agree?"),
@@ -51,6 +55,9 @@ _MEANINGS = {
     "families": mark("Do the particles come from many ancestors?"),
     "runs_r_hat": mark("Do the runs agree?"),
     "envelope": mark("Does rejection draw from the density itself?"),
+    "components": mark("Does every component hold enough distinct points?"),
+    "collapsed": mark("Did no component shrink onto a point?"),
+    "monotone": mark("Did the log likelihood only rise?"),
 }
 _FAILURES: dict[str, str] = {
     "r_hat": mark("chains disagree about {where} (R-hat {value}, limit {limit})"),
@@ -78,9 +85,23 @@ _FAILURES: dict[str, str] = {
     "families": mark("the particles come from only {value} ancestors, in effect (at least {limit} needed)"),
     "runs_r_hat": mark("runs disagree about {where} (R-hat {value}, limit {limit})"),
     "acceptance": mark("a chain accepted {value} of its proposals (limit {limit}), so that it hardly moved"),
+    "components": mark("a component holds only {value} distinct points (at least {limit} needed)"),
+    "collapsed": mark("components shrank onto single points ({value}, limit {limit})"),
+    "monotone": mark(
+        "the mean log likelihood of a point fell by {value} in one iteration, which it never may (limit {limit})"
+    ),
+}
+_OUTCOMES: dict[Outcome, str] = {
+    "passed": mark("passed"),
+    "failed": mark("failed"),
+    "unchecked": mark("not checked"),
+    "noted": mark("not met"),
 }
 _ANSWERS = ("converged", "envelope")
-_COUNTS = ("ess_bulk", "ess_tail", "divergences", "tree_depth", "importance_ess", "families", "finite")
+_COUNTS = (
+    *("ess_bulk", "ess_tail", "divergences", "tree_depth", "importance_ess", "families", "finite"),
+    *("components", "collapsed"),
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +112,7 @@ class Check:
     question: str
     value: str
     limit: str
-    state: State
+    state: Outcome
     word: str
     detail: str
     remedy: str
@@ -100,9 +121,16 @@ class Check:
 
 
 def describe_checks(assessment: Assessment) -> tuple[Check, ...]:
-    """Return the verdicts as rows: failed ones first, then those not made, then the rest."""
-    order = {False: 0, None: 1, True: 2}
-    return tuple(_check(verdict) for verdict in sorted(assessment.verdicts, key=lambda v: order[v.passed]))
+    """Return the verdicts as rows: failed ones first, advisory ones after them, then those not made, then the rest."""
+    order = {"failed": 0, "noted": 1, "unchecked": 2, "passed": 3}
+    return tuple(_check(verdict) for verdict in sorted(assessment.verdicts, key=lambda v: order[outcome_of(v)]))
+
+
+def outcome_of(verdict: Verdict) -> Outcome:
+    """Return what came of a check; an advisory one that fails tells what a result is worth, and is noted."""
+    if verdict.passed is None:
+        return "unchecked"
+    return "passed" if verdict.passed else "noted" if verdict.advisory else "failed"
 
 
 def each_remedy_once(failed: Sequence[Check]) -> tuple[Check, ...]:
@@ -165,7 +193,7 @@ def worst_place(assessment: Assessment, name: str) -> str:
 
 
 def _check(verdict: Verdict) -> Check:
-    state: State = "unchecked" if verdict.passed is None else "passed" if verdict.passed else "failed"
+    state = outcome_of(verdict)
     answers = {"converged": say("convergence"), "envelope": say("certainty")}
     limit = answers.get(verdict.name) or _limit(verdict)
     return Check(
@@ -174,9 +202,9 @@ def _check(verdict: Verdict) -> Check:
         value=format_figure(verdict.name, verdict.value),
         limit=limit,
         state=state,
-        word={"passed": say("passed"), "failed": say("failed"), "unchecked": say("not checked")}[state],
+        word=say(_OUTCOMES[state]),
         detail=verdict.detail,
-        remedy=sentence(verdict.remedy) if state == "failed" else "",
+        remedy=sentence(verdict.remedy) if state in ("failed", "noted") else "",
         failure=say("({limit} is needed; {detail}).", limit=limit, detail=verdict.detail)
         if verdict.detail
         else say("({limit} is needed).", limit=limit),

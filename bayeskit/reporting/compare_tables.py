@@ -19,7 +19,7 @@ from bayeskit.reporting.kinds import KINDS
 
 NONE = "–"
 SHORT_HASH = 12
-_SEVERITY = {"failed": 0, "unchecked": 1, "passed": 2}
+_SEVERITY = {"failed": 0, "noted": 1, "unchecked": 2, "passed": 3}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def check_rows(runs: Sequence[Compared]) -> tuple[Row, ...]:
             for check in made
         )
         rows.append(Row(name, cells, tuple("" if check is None else check.state for check in made)))
-    return tuple(sorted(rows, key=lambda row: min(_SEVERITY.get(state, 3) for state in row.states)))
+    return tuple(sorted(rows, key=lambda row: min(_SEVERITY.get(state, 4) for state in row.states)))
 
 
 def score_table(scores: Scores) -> Table:
@@ -199,6 +199,8 @@ def _text(value: Any) -> str:
 
 def _replicated(fit: Fit) -> Iterable[str]:
     children = fit.posterior.children
+    if fit.provenance.card.mixture is not None:  # each point has the same prediction: there is nothing to come close to
+        return []
     if not {"observed_data", "posterior_predictive"} <= set(children):
         return []
     drawn = fit.posterior["posterior_predictive"].data_vars

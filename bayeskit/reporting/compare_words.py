@@ -14,7 +14,7 @@ from bayeskit.reporting.outline import Outline
 
 @dataclass(frozen=True)
 class Opinion:
-    """One run's own verdict, as its report has it."""
+    """One run's own verdict, as its report has it; ``rough``: an approximation that is not close."""
 
     name: str
     href: str
@@ -23,6 +23,7 @@ class Opinion:
     sentence: str
     adequate: bool
     point: bool
+    rough: bool = False
 
 
 def decided(scores: Scores) -> bool:
@@ -81,7 +82,8 @@ def checked(opinions: Sequence[Opinion]) -> str:
     open_ones = [opinion.name for opinion in opinions if opinion.state == "unchecked"]
     points = [opinion.name for opinion in opinions if opinion.point]
     doubtful = [opinion.name for opinion in opinions if opinion.state == "passed" and not opinion.adequate]
-    doubtful = [name for name in doubtful if name not in points]
+    rough = [opinion.name for opinion in opinions if opinion.rough]
+    doubtful = [name for name in doubtful if name not in (*points, *rough)]
     told = []
     if open_ones:
         told.append(say("What was checked passed, but not all could be checked in {runs}.", runs=listing(open_ones)))
@@ -96,6 +98,15 @@ def checked(opinions: Sequence[Opinion]) -> str:
                 "Its predictive checks speak against the model of {runs}.",
                 "Their predictive checks speak against the models of {runs}.",
                 runs=listing(doubtful),
+            )
+        )
+    if rough:
+        told.append(
+            say_count(
+                len(rough),
+                "{runs} is an approximation whose intervals may be too narrow.",
+                "{runs} are approximations whose intervals may be too narrow.",
+                runs=listing(rough),
             )
         )
     if points:

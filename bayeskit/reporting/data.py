@@ -10,6 +10,7 @@ from bayeskit.core.words import commas
 from bayeskit.reporting.figures import Figure
 from bayeskit.reporting.figures_data import program_figure
 from bayeskit.reporting.figures_data_series import series_figure
+from bayeskit.reporting.figures_mixture_data import mixture_data_figure
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class DataReport:
 def data_report(fit: Fit) -> DataReport | None:
     """Return what can be told of the data, or None where there is no more than the file's name."""
     source, series = fit.provenance.data, fit.provenance.card.series
-    figure, rest = (series_figure(fit, series), []) if series else program_figure(fit, source.variables)
+    figure, rest = program_figure(fit, source.variables) if series is None else (series_figure(fit, series), [])
+    if fit.provenance.card.mixture is not None:
+        figure, rest = mixture_data_figure(fit, source.variables)
     if figure is None and not source.variables and not source.notes:
         return None
     facts = [(say("file"), source.path)] if source.sha256 else []

@@ -19,7 +19,7 @@ def engine_facts(fit: Fit) -> Rows:
     """Return names and values, none for an engine that tells nothing of the kind."""
     attributes = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
     told = {str(name): value for name, value in attributes.items()}
-    return [*_evidence(told), *_rejection(told), *_chains(told)]
+    return [*_evidence(told), *_rejection(told), *_chains(told), *_program(told), *_optimised(told)]
 
 
 def _evidence(told: Mapping[str, Any]) -> Rows:
@@ -66,4 +66,36 @@ def _chains(told: Mapping[str, Any]) -> Rows:
         rows.append(
             (say("moves at each temperature"), say("{low} to {high}", low=int(moves.min()), high=int(moves.max())))
         )
+    return rows
+
+
+def _program(told: Mapping[str, Any]) -> Rows:
+    """Return how a Pyro program was run."""
+    rows: Rows = []
+    if "backend" in told:
+        rows.append((say("back end"), str(told["backend"])))
+    if "guide" in told:
+        rows.append((say("guide"), str(told["guide"])))
+    if "loss" in told:
+        rows.append((say("loss"), str(told["loss"])))
+    if "summed_out" in told:
+        rows.append((say("summed out"), str(told["summed_out"])))
+    if "blocks" in told:
+        rows.append((say("drawn in turn"), str(told["blocks"])))
+    if "note" in told:
+        rows.append((say("note"), str(told["note"])))
+    return rows
+
+
+def _optimised(told: Mapping[str, Any]) -> Rows:
+    """Return what expectation-maximisation did on its way."""
+    rows: Rows = []
+    if "n_iterations" in told:
+        rows.append((say("iterations of the best start"), f"{int(told['n_iterations']):,}"))
+    if "restarts" in told:
+        rows.append((say("starts"), f"{int(told['restarts']):,}"))
+    if int(told.get("restarts_collapsed", 0)):
+        rows.append((say("starts that collapsed"), f"{int(told['restarts_collapsed']):,}"))
+    if int(told.get("empty", 0)):
+        rows.append((say("components without points"), f"{int(told['empty']):,}"))
     return rows

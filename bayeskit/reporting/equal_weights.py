@@ -65,6 +65,8 @@ def _picked(tree: xr.DataTree, chosen: NDArray[np.intp]) -> xr.DataTree:
     for name, node in tree.children.items():
         data = node.to_dataset()
         of_posterior = set(SAMPLE_DIMS) <= set(data.sizes) and name not in _PRIOR
+        if of_posterior and data.sizes["draw"] != tree["posterior"].sizes["draw"]:
+            continue  # of some of the draws, and nobody knows of which
         groups[name] = _pick(data, chosen) if of_posterior else data
     groups["sample_stats"]["log_weight"] = xr.zeros_like(groups["sample_stats"]["log_weight"])
     return xr.DataTree.from_dict(groups)

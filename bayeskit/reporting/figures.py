@@ -60,6 +60,14 @@ class Figure:
         What was thinned for drawing.
     zooms, opens
         Buttons and the numbers of days that they show, 0 for all; which of them the view opens on.
+    frames
+        Of an animation: what its slider says of each frame. What changes stands in the panel's behaviour; the panel
+        itself shows the last frame.
+    turns
+        Whether it is in space, so that buttons turn it.
+    printed
+        Panels that take the place of those that move, where the figure is made for print; None where they print as they
+        are.
     """
 
     name: str
@@ -70,6 +78,9 @@ class Figure:
     note: str = ""
     zooms: tuple[tuple[str, int], ...] = ()
     opens: int | None = None
+    frames: tuple[str, ...] = ()
+    turns: bool = False
+    printed: tuple[Panel, ...] | None = None
 
     @property
     def meanings(self) -> str:

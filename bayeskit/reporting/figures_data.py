@@ -102,10 +102,10 @@ def bins(values: Floats) -> tuple[Floats, NDArray[np.intp], float]:
 def _panel(array: xr.DataArray, described: str) -> f.Panel:
     name = str(array.name)
     label = f"{name}: {described}" if described else name
-    return _heat_map(array, label) if array.ndim == 2 and min(array.shape) > 1 else _in_order(array, label)
+    return _heat_map(array, label) if array.ndim == 2 and min(array.shape) > 1 else in_order(array, label)
 
 
-def _in_order(array: xr.DataArray, label: str) -> f.Panel:
+def in_order(array: xr.DataArray, label: str) -> f.Panel:
     """Draw values in their order, and beside them, along the same axis, their distribution."""
     values = array.to_numpy().astype(float).ravel()
     finite = values[np.isfinite(values)]

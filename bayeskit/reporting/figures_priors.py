@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from bayeskit.core.language import say
 from bayeskit.core.priors import Prior
 from bayeskit.core.types import Fit
-from bayeskit.core.words import listing
+from bayeskit.core.words import joined, listing
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.results import Scalar, cells, group
 
 Floats = NDArray[np.float64]
 
 POINTS = 200
+_MADE_OF = {"weight": "weights", "mean": "means", "sd": "scales", "correlation": "correlations"}
 
 
 def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
@@ -26,14 +27,19 @@ def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
     found = [scalar for scalar in found if np.isfinite(scalar.draws).all()]
     priors = [by_name.get(scalar.label, by_name.get(scalar.quantity.name)) for scalar in found]
     panels = [
-        _panel(scalar, prior, _prior_draws(fit, scalar.label)) for scalar, prior in zip(found, priors, strict=True)
+        _panel(scalar, prior, _prior_draws(fit, scalar.label), _origin(fit, scalar))
+        for scalar, prior in zip(found, priors, strict=True)
     ]
     shown = [panel for panel in panels if panel is not None]
     rest = [prior for prior in fit.provenance.card.priors if prior not in priors]
-    shown += [_alone(prior) for prior in rest]
+    shown += [_alone(prior) for prior in rest if prior.univariate]
     if not shown:
         return None
-    drawn = [scalar.label for scalar, prior in zip(found, priors, strict=True) if prior is not None]
+    mixture = fit.provenance.card.mixture is not None
+    own = [panel is not None if mixture else prior is not None for panel, prior in zip(panels, priors, strict=True)]
+    drawn = [scalar.label for scalar, held in zip(found, own, strict=True) if held]
+    if mixture:  # of one component only, each of its columns
+        drawn = list(dict.fromkeys(label.partition("[")[0] for label in drawn))
     return f.Figure(
         name="priors",
         title=say("What the data made of the priors on {quantities}", quantities=listing(drawn))
@@ -46,11 +52,17 @@ def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
         ),
         panels=tuple(shown),
         key=(("prior", say("prior")), ("fit", say("posterior"))),
-        note=say("Each curve is scaled to the panel's height, so that widths can be compared."),
+        note=joined(
+            [
+                say("Each curve is scaled to the panel's height, so that widths can be compared."),
+                _of_mixture(fit) if mixture and drawn else "",
+                _in_words([prior for prior in rest if not prior.univariate]),
+            ]
+        ),
     )
 
 
-def _panel(scalar: Scalar, prior: Prior | None, before: Floats | None) -> f.Panel | None:
+def _panel(scalar: Scalar, prior: Prior | None, before: Floats | None, origin: str) -> f.Panel | None:
     if prior is None and before is None:
         return None
     after_x, after_y = density(scalar.draws.ravel(), lower=prior.lower if prior else None)
@@ -61,7 +73,6 @@ def _panel(scalar: Scalar, prior: Prior | None, before: Floats | None) -> f.Pane
     else:
         assert before is not None
         grid, curve = density(before)
-        origin = say("follows from the others")
     name = scalar.quantity.unit or (prior.unit if prior else "")
     unit = f" ({name})" if name else ""
     layout = _layout(f"{scalar.label}{unit}", [float(grid[0]), float(max(grid[-1], after_x[-1]))])
@@ -83,6 +94,36 @@ def _written(prior: Prior) -> str:
     if prior.lower is None:
         return str(prior)
     return say("{prior}, above {limit}", prior=str(prior), limit=f"{prior.lower:g}")
+
+
+def _origin(fit: Fit, scalar: Scalar) -> str:
+    """Return where a quantity without a prior of its own has its distribution from."""
+    name = _MADE_OF.get(scalar.quantity.name)
+    prior = next((prior for prior in fit.provenance.card.priors if prior.name == name), None)
+    if fit.provenance.card.mixture is None or prior is None:
+        return say("follows from the others")
+    return say("from the prior on {name}, {prior}", name=prior.name, prior=str(prior))
+
+
+def _of_mixture(fit: Fit) -> str:
+    told = say("Before the data all components are alike: what is drawn of one holds for each.")
+    priors = [prior.name for prior in fit.provenance.card.priors if prior.univariate and prior.unit]
+    if not priors:
+        return told
+    scale = say(
+        "Priors on {names} are on the scale of the model, in standard deviations of a column; where prior and "
+        "posterior are drawn together, both are in the data's units.",
+        names=listing(priors),
+    )
+    return joined([told, scale])
+
+
+def _in_words(priors: Sequence[Prior]) -> str:
+    """Name the priors on several numbers at once, of which there is no curve."""
+    if not priors:
+        return ""
+    told = [say("{name}: {value}", name=prior.name, value=str(prior)) for prior in priors]
+    return say("Without a curve of their own, being on several numbers at once: {priors}.", priors=listing(told))
 
 
 def _alone(prior: Prior) -> f.Panel:

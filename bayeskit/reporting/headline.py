@@ -32,6 +32,8 @@ def key_values(fit: Fit, assessment: Assessment) -> list[tuple[str, str]]:
     """Return the first quantities of a program of any kind, with their values."""
     units = {quantity.name: quantity.unit for quantity in fit.provenance.card.quantities}
     labels = [label for shown in pick(fit) for label in shown.labels]
+    if fit.provenance.card.mixture is not None:
+        labels.sort(key=lambda label: not label.startswith("weight["))
     rows = {str(label): row for label, row in assessment.summary.loc[labels[:MAX_ROWS]].iterrows()}
     moving = [label for label, row in rows.items() if "estimate" in row or not still(row)]
     return [

@@ -18,12 +18,15 @@ from bayeskit.reporting.translated import translated
 
 # Names end where ASCII does: in Japanese no space stands around them.
 _MARKED = re.compile(
-    r"(?a:\b[A-Za-z]\w{0,15})\[[\w.,:-]{1,16}\]|(?a:(?<![\w/.&-])[A-Za-z]{1,15}(?:_[A-Za-z0-9]{1,8}){1,2}(?![\w/]))"
+    r"(?a:\b[A-Za-z]\w{0,15})\[[\w.,:-]{1,48}\]|(?a:(?<![\w/.&-])[A-Za-z]{1,15}(?:_[A-Za-z0-9]{1,8}){1,2}(?![\w/]))"
     r"|(?a:(?<![\w-])--[a-z][a-z-]{1,20})"
     r"|(?P<date>(?a:\b\d{4}-\d{2}-\d{2}\b))|`(?P<code>[^`\n]{1,500})`"
 )
 
-_FIGURES = ("numbers.js", "files.js", "report.js", "densities.js", "table.js", "downloads.js")
+_FIGURES = (
+    *("numbers.js", "files.js", "report.js", "densities.js", "table.js"),
+    *("animation.js", "turning.js", "downloads.js"),
+)
 
 
 def render(fit: Fit, assessment: Assessment, *, language: str = "en") -> str:

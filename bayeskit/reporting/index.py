@@ -133,7 +133,8 @@ class RunEntry:
 def checked(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return state, sentence and numbers as they follow from recorded verdicts alone."""
     made = [verdict for verdict in verdicts if verdict["passed"] is not None]
-    failed = [verdict for verdict in made if not verdict["passed"]]
+    failed = [verdict for verdict in made if not verdict["passed"] and not verdict.get("advisory")]
+    noted = [verdict for verdict in made if not verdict["passed"] and verdict.get("advisory")]
     shown = [verdict for verdict in made if verdict["name"] in _TOLD]
     numbers = {_name(verdict["name"]): format_figure(verdict["name"], verdict["value"]) for verdict in shown}
     if failed:
@@ -141,6 +142,9 @@ def checked(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {"state": "failed", "verdict": say("What failed: {names}.", names=names), "numbers": numbers}
     if not made:
         return {"state": "unchecked", "verdict": say("Nothing was checked.")}
+    if noted:
+        told = say("An approximation, not the posterior: its intervals may be too narrow.")
+        return {"state": "passed", "verdict": told, "numbers": numbers, "adequate": False}
     told = say_count(len(made), "The check passed.", "All {n} checks passed.")
     return {"state": "passed", "verdict": told, "numbers": numbers}
 

@@ -45,6 +45,14 @@ _NEXT: dict[Kind, str] = {
 }
 
 
+_SAMPLED_BY: dict[Kind, str] = {
+    "variational": mark(
+        "Before a decision rests on these numbers, sample the posterior (`--engine {engine}`) and compare."
+    ),
+    "point": mark("For intervals, sample the posterior (`--engine {engine}`)."),
+}
+
+
 def unjudged(fit: Fit, assessment: Assessment) -> Verdict | None:
     """Return the check that this kind of result stands or falls with, where it could not be made."""
     names = _ESSENTIAL.get(fit.provenance.kind, ())
@@ -57,6 +65,8 @@ def success(fit: Fit, assessment: Assessment, *, adequate: bool) -> str | None:
     kind = fit.provenance.kind
     sizes = fit.posterior["posterior"].sizes
     draws = sizes.get("chain", 1) * sizes.get("draw", 1)
+    if kind == "variational" and (shortfalls := _shortfalls(assessment)):
+        return joined([say("An approximation, not the posterior: its intervals may be too narrow."), *shortfalls])
     if kind == "variational" and "pareto_k" in made:
         k_hat, limit = made["pareto_k"].value, made["pareto_k"].threshold
         worth = made["importance_ess"].value if "importance_ess" in made else None
@@ -122,6 +132,25 @@ def success(fit: Fit, assessment: Assessment, *, adequate: bool) -> str | None:
     return None
 
 
+def _shortfalls(assessment: Assessment) -> list[str]:
+    """Say of each advisory check that is not met by how much it misses."""
+    told = []
+    for verdict in assessment.verdicts:
+        if not verdict.advisory or verdict.passed is not False:
+            continue
+        if verdict.value is None:
+            told.append(sentence(verdict.detail) or say("One draw outweighs all others."))
+        elif verdict.name == "pareto_k":
+            template = mark("k-hat is {value}; of a close approximation it is at most {limit}.")
+            told.append(say(template, value=significant(verdict.value, 2), limit=f"{verdict.threshold:.2g}"))
+        elif verdict.name == "importance_ess":
+            template = mark("Its draws are worth {n} of the posterior's own; at least {limit} would be enough.")
+            told.append(say(template, n=number(verdict.value, 0), limit=number(verdict.threshold, 0)))
+        else:
+            told.append(sentence(verdict.detail))
+    return told
+
+
 def doubts(fit: Fit) -> list[str]:
     """Return what went wrong on the way to an approximation, whatever its k-hat is."""
     told = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
@@ -174,6 +203,9 @@ def another_engine(fit: Fit) -> str:
     return say("Ask another engine (engine=...) whether it agrees.")
 
 
-def advice(kind: Kind) -> str:
+def advice(fit: Fit) -> str:
     """Return what to do next with a result of this kind, or nothing."""
-    return said(_NEXT.get(kind, ""))
+    origin = fit.provenance
+    if origin.kind not in _SAMPLED_BY or origin.engine == "stan":
+        return said(_NEXT.get(origin.kind, ""))
+    return say(_SAMPLED_BY[origin.kind], engine="gibbs" if origin.card.mixture is not None else "nuts")

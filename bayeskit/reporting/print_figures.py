@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bayeskit.core.language import speaking
+from bayeskit.core.language import say, speaking
 from bayeskit.core.types import Assessment, Fit
+from bayeskit.core.words import listing
 from bayeskit.reporting.figures import Figure
 from bayeskit.reporting.print_panel import draw_panel, is_dated, texts_of
 from bayeskit.reporting.print_style import colour, font_families, plain, style
@@ -24,6 +25,7 @@ Format = Literal["svg", "png"]
 ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2  # inches
 DOTS = 300  # an inch
 A_ROW = 3  # panels
+MIN_WIDE, CELL = 2, 1.3  # columns of a matrix that find room in one column, and inches of a row of one that does not
 TITLE_SIZE = 8.5  # points
 LETTER = 0.53  # of the size, that a letter is wide on average
 WIDE_LETTER = 1.05  # the same of Japanese
@@ -82,9 +84,10 @@ def print_figures(
 
 
 def save_figures(made: list[Figure], folder: Path, kind: Format, *, warn: Callable[[str], None]) -> list[Path]:
-    """Write figures to a folder, each to ``NAME.svg`` or ``NAME.png``."""
+    """Write figures to a folder, each to ``NAME.svg`` or ``NAME.png``, but for those that have no printed form."""
     import matplotlib as mpl
 
+    made = _for_print(made, warn)
     texts = [text for figure in made for text in _texts(figure)]
     paths = []
     with mpl.rc_context():
@@ -100,6 +103,21 @@ def save_figures(made: list[Figure], folder: Path, kind: Format, *, warn: Callab
     return paths
 
 
+def _for_print(made: list[Figure], warn: Callable[[str], None]) -> list[Figure]:
+    """Return the figures with what stands in for panels that move; what stands for none is told."""
+    kept = [figure if figure.printed is None else replace(figure, panels=figure.printed) for figure in made]
+    lost = [figure.name for figure in kept if not figure.panels]
+    if lost:
+        names = listing(lost)
+        warn(
+            say(
+                "figures: not drawn for print, as they are to be turned by hand: {names}; the report has them",
+                names=names,
+            )
+        )
+    return [figure for figure in kept if figure.panels]
+
+
 def draw_figure(figure: Figure) -> Any:
     """Return a ``matplotlib.figure.Figure`` with the title, the key and all panels; it belongs to no window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -109,12 +127,13 @@ def draw_figure(figure: Figure) -> Any:
     series = any(panel.behaviour.get("series") or is_dated(panel) for panel in figure.panels)
     columns = min(n_panels, A_ROW)
     rows = math.ceil(n_panels / columns)
-    width = TWO_COLUMNS if n_panels > 1 or series else ONE_COLUMN
+    matrix = max(int(panel.behaviour.get("matrix", 0)) for panel in figure.panels)
+    width = TWO_COLUMNS if n_panels > 1 or series or matrix > MIN_WIDE else ONE_COLUMN
     title = _wrapped(figure.title, width)
     title_height = (title.count("\n") + 1) * 1.3 * TITLE_SIZE / INCH
     key_rows = _key_rows(figure, width)
     key_height = len(key_rows) * 0.15 + (0.05 if key_rows else 0)
-    panel_height = _panel_height(figure, n_panels, series=series)
+    panel_height = _panel_height(figure, n_panels, series=series) if matrix <= MIN_WIDE else CELL * matrix
     top = 0.06 + title_height + key_height
     height = top + rows * panel_height + 0.04
     canvas = Canvas(figsize=(width, height), layout="constrained")

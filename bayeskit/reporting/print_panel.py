@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bayeskit.reporting.figures import Panel
+from bayeskit.reporting.print_grid import axes_grid, axes_of, share_texts
 from bayeskit.reporting.print_style import POINTS, colour, plain
 from bayeskit.reporting.print_traces import (
     Axes,
@@ -22,6 +24,7 @@ from bayeskit.reporting.print_traces import (
 
 GAP = 0.2  # between bars, of their distance
 DAYS_A_YEAR = 365.25
+_AXIS = re.compile(r"[xy]axis\d*")
 
 
 def draw_panel(canvas: Any, place: Any, panel: Panel, *, whole: bool) -> Axes:
@@ -47,66 +50,20 @@ def draw_panel(canvas: Any, place: Any, panel: Panel, *, whole: bool) -> Axes:
         For a trace, a shape or a property that has no printed form: it must not be left out in silence.
     """
     layout = panel.layout
-    grid = _grid(canvas, place, panel)
+    grid = axes_grid(canvas, place, panel)
     for (x, y), axes in grid.items():
-        traces = [trace for trace in panel.data if _axes_of(trace) == (x, y)]
+        traces = [trace for trace in panel.data if axes_of(trace) == (x, y)]
         dated = layout[x].get("type") == "date"
         _draw_traces(axes, traces, float(layout.get("bargap", GAP)), dated=dated)
         _lay_out(axes, layout[x], layout[y], dated=dated, whole=whole)
-    if len(grid) > 1:
-        _join(list(grid.values()), stacked=len({x for x, _ in grid}) == 1)
-    first = grid["xaxis", "yaxis"]
+    share_texts(grid, layout)
+    first = grid.get(("xaxis", "yaxis"), next(iter(grid.values())))
     dated = layout["xaxis"].get("type") == "date"
     for shape in layout.get("shapes", ()):
         _shape(first, shape, dated=dated)
     for note in layout.get("annotations", ()):
         _annotation(first, note, dated=dated)
     return next(iter(grid.values()))
-
-
-def _axes_of(trace: Trace) -> tuple[str, str]:
-    """Return what the layout calls the axes of a trace: ``xaxis``, ``yaxis2``."""
-    names = [trace.get(f"{letter}axis", letter).removesuffix("1") for letter in "xy"]
-    return f"xaxis{names[0][1:]}", f"yaxis{names[1][1:]}"
-
-
-def _grid(canvas: Any, place: Any, panel: Panel) -> dict[tuple[str, str], Axes]:
-    """Return axes by their names: one, or several that share an axis, from the left or from the top."""
-    layout = panel.layout
-    pairs = list(dict.fromkeys([("xaxis", "yaxis"), *(_axes_of(trace) for trace in panel.data)]))
-    columns = sorted({x for x, _ in pairs}, key=lambda name: _domain(layout, name)[0])
-    rows = sorted({y for _, y in pairs}, key=lambda name: -_domain(layout, name)[1])
-    if len(columns) > 1 and len(rows) > 1:
-        raise TypeError("a panel with several axes in both directions has no printed form")
-    sizes = [[float(np.diff(_domain(layout, name))[0]) for name in names] for names in (columns, rows)]
-    cells = place.subgridspec(len(rows), len(columns), width_ratios=sizes[0], height_ratios=sizes[1])
-    made: dict[tuple[str, str], Axes] = {}
-    for row, y in enumerate(rows):
-        for column, x in enumerate(columns):
-            shared = next(iter(made.values()), None)
-            share = {} if shared is None else {"sharex": shared} if len(rows) > 1 else {"sharey": shared}
-            made[x, y] = canvas.add_subplot(cells[row, column], **share)
-    return made
-
-
-def _domain(layout: Mapping[str, Any], name: str) -> tuple[float, float]:
-    start, end = layout[name].get("domain", (0.0, 1.0))
-    return float(start), float(end)
-
-
-def _join(axes: Sequence[Axes], *, stacked: bool) -> None:
-    """Show the axis that several axes share once: below the lowest, or left of the first."""
-    if stacked:
-        axes[-1].set_xlabel(axes[0].get_xlabel())
-        for other in axes[:-1]:
-            other.set_xlabel("")
-            other.tick_params(axis="x", bottom=False, labelbottom=False)
-            other.spines["bottom"].set_visible(False)
-    else:
-        for other in axes[1:]:
-            other.set_ylabel("")
-            other.tick_params(axis="y", left=False, labelleft=False)
-            other.spines["left"].set_visible(False)
 
 
 def _draw_traces(axes: Axes, traces: Sequence[Trace], gap: float, *, dated: bool) -> None:
@@ -126,7 +83,7 @@ def _draw_traces(axes: Axes, traces: Sequence[Trace], gap: float, *, dated: bool
 def texts_of(panel: Panel) -> list[str]:
     """Return all texts that a panel shows."""
     layout = panel.layout
-    axes = [layout[name] for name in ("xaxis", "yaxis")]
+    axes = [axis for name, axis in layout.items() if _AXIS.fullmatch(name)]
     found = [panel.label, *(_title(axis) for axis in axes)]
     found += [text for axis in axes for text in axis.get("ticktext", ())]
     found += [note["text"] for note in layout.get("annotations", ())]

@@ -26,6 +26,7 @@ _SYMBOLS = {
     "diamond-open": "D",
     "square": "s",
     "line-ns": "|",
+    "line-ew": "_",
     "x-thin": "x",
     "x": "x",
 }
@@ -64,12 +65,18 @@ def draw_scatter(axes: Axes, trace: Trace, below: Trace | None, *, dated: bool, 
         _markers(axes, trace, x, y, opacity, order)
 
 
-def _markers(axes: Axes, trace: Trace, x: Any, y: Any, opacity: float, order: int) -> None:
+def _markers(axes: Axes, trace: Trace, x: Any, y: Any, opacity: float, order: int, *, many: int | None = None) -> None:
     marker = trace.get("marker", {})
-    opacity *= float(marker.get("opacity", 1.0))
+    single = marker.get("opacity", 1.0)
+    if isinstance(single, np.ndarray):  # one a point: those that are alike are drawn together
+        for share in np.unique(single):
+            alike = {**trace, "marker": {**marker, "opacity": float(share)}}
+            _markers(axes, alike, x[single == share], y[single == share], opacity, order, many=len(y))
+        return
+    opacity *= float(single)
     symbol = marker.get("symbol")
     edge = marker.get("line", {})
-    thin = symbol in ("line-ns", "x-thin", "x")
+    thin = symbol in ("line-ns", "line-ew", "x-thin", "x")
     hollow = symbol is not None and symbol.endswith("-open")
     face = "none" if hollow else _faded(marker.get("color", "var(--fit)"), opacity)
     outline = _faded(edge.get("color", marker.get("color", "var(--fit)")), opacity if thin or hollow else 1.0)
@@ -78,7 +85,7 @@ def _markers(axes: Axes, trace: Trace, x: Any, y: Any, opacity: float, order: in
         y,
         linestyle="none",
         marker=_SYMBOLS[symbol],
-        markersize=_dot(float(marker.get("size", 6)), len(y)),
+        markersize=_dot(float(marker.get("size", 6)), len(y) if many is None else many),
         markerfacecolor=face,
         markeredgecolor=outline,
         markeredgewidth=line_width(float(edge.get("width", 1 if thin else 0))) if edge or thin else 0,
@@ -133,6 +140,8 @@ def draw_heat_map(axes: Axes, trace: Trace) -> None:
         aspect="auto",
         origin="lower",
         interpolation="nearest",
+        vmin=trace.get("zmin"),
+        vmax=trace.get("zmax"),
         zorder=2,
     )
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from bayeskit.core.language import mark, say
@@ -150,11 +151,14 @@ def replications(fit: Fit) -> list[Replicated]:
     observed, predictive = group(fit, "observed_data"), group(fit, "posterior_predictive")
     if observed is None or predictive is None:
         return []
-    found = []
+    card, found = fit.provenance.card.mixture, []
+    if card is not None and "points" in observed and "points" in predictive:
+        columns = [_column(fit, observed["points"], predictive["points"], place) for place in range(len(card.columns))]
+        return [column for column in columns if column is not None][:MAX_VARIABLES]
     for name in observed.data_vars:
         if name not in predictive or observed[name].dtype.kind not in "biuf":
             continue
-        made = _read(fit, str(name))
+        made = _compared(fit, observed[name], predictive[name], str(name))
         if made is not None:
             found.append(made)
     return found[:MAX_VARIABLES]
@@ -178,6 +182,12 @@ def model_fit_of(found: list[Replicated], section: int) -> ModelFit | None:
         told = listing([_told(replicated) for replicated in wrong])
         return ModelFit(adequate=False, sentence=say(template, found=told, section=section))
     told = listing([_told(replicated) for replicated in found])
+    if len(found) > 1 and all(replicated.nature == "continuous" for replicated in found):
+        told = say(
+            "{shares} of the values of {names} lie in their 95\u00a0% predictive intervals",
+            shares=listing([percent(replicated.coverage(0.95)) for replicated in found]),
+            names=listing([replicated.name for replicated in found]),
+        )
     sentence = say("Nothing speaks against it so far: {found} (section {section}).", found=told, section=section)
     return ModelFit(adequate=True, sentence=sentence)
 
@@ -202,10 +212,18 @@ def _told(replicated: Replicated) -> str:
     return say(template, inside=f"{inside:,}", total=f"{size:,}", name=replicated.name)
 
 
-def _read(fit: Fit, name: str) -> Replicated | None:
-    array = fit.posterior["observed_data"].to_dataset()[name]
+def _column(fit: Fit, observed: xr.DataArray, predictive: xr.DataArray, place: int) -> Replicated | None:
+    """Return one column of the points of a mixture: columns differ in their units."""
+    point, column = map(str, observed.dims)
+    name = str(observed[column].to_numpy()[place])
+    alone = observed.isel({column: place}, drop=True).rename(name)
+    drawn = predictive.isel({str(predictive.dims[-1]): place}, drop=True)
+    return _compared(fit, alone, drawn, "points") if drawn.sizes.get(point) == alone.size else None
+
+
+def _compared(fit: Fit, array: xr.DataArray, replicated: xr.DataArray, likelihood: str) -> Replicated | None:
+    """Hold what was observed against its replications; ``likelihood`` is the name of the likelihood of each of them."""
     values = array.to_numpy().astype(float).ravel()
-    replicated = fit.posterior["posterior_predictive"].to_dataset()[name]
     n_draws = replicated.sizes["chain"] * replicated.sizes["draw"]
     if n_draws < MIN_DRAWS or replicated.size != n_draws * values.size or values.size < 2:
         return None
@@ -217,19 +235,24 @@ def _read(fit: Fit, name: str) -> Replicated | None:
         return None
     labels = cell_labels(array)
     return Replicated(
-        name=name,
+        name=str(array.name),
         labels=[labels[column] for column in columns],
         observed=values[columns],
         draws=cells_at(replicated, columns, rows),
-        log_likelihood=_likelihood(fit, name, values.size, columns, rows),
+        log_likelihood=_likelihood(fit, likelihood, (n_draws, values.size), columns, rows),
         n_observed=n_observed,
         n_draws=n_draws,
-        could_predict=fit.provenance.kind == "mcmc",
+        could_predict=fit.provenance.kind == "mcmc" and fit.provenance.card.mixture is None,
     )
 
 
-def _likelihood(fit: Fit, name: str, size: int, columns: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats | None:
-    """Return the log likelihood of each observation, from the variable of that name or the only one of that size."""
+def _likelihood(
+    fit: Fit, name: str, shape: tuple[int, int], columns: NDArray[np.int64], rows: NDArray[np.int64]
+) -> Floats | None:
+    """Return the log likelihood of each observation, from the variable of that name or the only one of that size.
+
+    Where fewer draws were replicated than there are, nobody knows which.
+    """
     likelihood = group(fit, "log_likelihood")
     if likelihood is None or fit.provenance.kind != "mcmc":
         return None
@@ -237,6 +260,7 @@ def _likelihood(fit: Fit, name: str, size: int, columns: NDArray[np.int64], rows
     if len(names) != 1:
         return None
     pointwise = likelihood[names[0]]
-    if pointwise.size != size * pointwise.sizes["chain"] * pointwise.sizes["draw"]:
+    n_draws = pointwise.sizes["chain"] * pointwise.sizes["draw"]
+    if (n_draws, pointwise.size) != (shape[0], shape[0] * shape[1]):
         return None
     return cells_at(pointwise, columns, rows) if finite_cells(pointwise).all() else None

@@ -16,6 +16,7 @@ from bayeskit.reporting.figures import Figure
 from bayeskit.reporting.figures_densities import density_figure
 from bayeskit.reporting.figures_diagnostics import MAX_CHAINS, diagnostic_figures
 from bayeskit.reporting.figures_intervals import interval_figure
+from bayeskit.reporting.figures_optimisation import optimisation_figures
 from bayeskit.reporting.figures_predictive import memory_figure, pit_figure, residual_figure
 from bayeskit.reporting.figures_priors import prior_figure
 from bayeskit.reporting.figures_replicated import replication_figures
@@ -29,6 +30,8 @@ from bayeskit.reporting.figures_series import slope_figure, state_figure
 from bayeskit.reporting.figures_simulated import predictive_figure
 from bayeskit.reporting.figures_weights import weight_figure
 from bayeskit.reporting.headline import headline, key_values
+from bayeskit.reporting.mixture_report import MixtureReport, followed, mixture_report, with_priors
+from bayeskit.reporting.mixture_words import ComponentTable, criteria_rows
 from bayeskit.reporting.model_fit import judge
 from bayeskit.reporting.outline import Outline, outline_of
 from bayeskit.reporting.overview import Overview, caution, overview, pick, still
@@ -53,6 +56,8 @@ _NAMED = (  # what engines call their steps and settings, and machines their par
     *(mark("compile"), mark("warmup"), mark("sampling"), mark("wall")),
     *(mark("chains"), mark("draws"), mark("paths"), mark("iterations"), mark("method"), mark("algorithm")),
     *(mark("processor"), mark("cores"), mark("memory"), mark("system")),
+    *(mark("components"), mark("covariance"), mark("columns"), mark("restarts"), mark("tolerance"), mark("steps")),
+    *(mark("guide"), mark("device"), mark("optimising"), mark("optimize"), mark("learning rate"), mark("criterion")),
 )
 N_DRAWN = 9  # quantities of a program of any size that get a density
 N_FOLLOWED = 6  # of these, plots of the chains
@@ -68,6 +73,8 @@ class Sections:
     key_values: list[tuple[str, str]]
     caution: str
     resampled: str
+    components: ComponentTable | None
+    criteria: list[tuple[str, str]]
     results: list[Figure]
     parameters: list[ParameterRow]
     overview: Overview | None
@@ -79,6 +86,7 @@ class Sections:
     worst_summary: SummaryTable
     table: ParameterTable
     priors: Figure | None
+    priors_unused: bool
     sensitivity: SensitivityReport | str
     data: DataReport | None
     timings: list[tuple[str, str]]
@@ -89,6 +97,7 @@ class Sections:
 def build(fit: Fit, assessment: Assessment) -> Sections:
     """Compute all sections; what the fit has no groups for is left out."""
     shown, resampled = equally_weighted(fit)
+    mixture = mixture_report(shown)
     found = _found(shown, assessment)
     labels = [scalar.label for scalar in found] if fit.has_draws else recorded_labels(fit, assessment)
     worst = worst_labels(assessment, labels, N_WORST)
@@ -99,11 +108,13 @@ def build(fit: Fit, assessment: Assessment) -> Sections:
     return Sections(
         outline=outline_of(fit, predictive=model_fit is not None),
         banner=banner,
-        headline=headline(shown, assessment, found, forecast) if series is not None and fit.has_draws else [],
-        key_values=key_values(fit, assessment) if series is None else [],
+        headline=_headline(shown, assessment, found, forecast, mixture),
+        key_values=key_values(fit, assessment) if series is None and mixture is None else [],
         caution=caution(fit, assessment),
         resampled=resampled,
-        results=_results(shown, assessment, found),
+        components=mixture.table if mixture is not None else None,
+        criteria=criteria_rows(fit, assessment),
+        results=mixture.figures if mixture is not None else _results(shown, assessment, found),
         parameters=parameter_rows(fit, found, noted=banner.state != "failed") if series is not None else [],
         overview=overview(fit, assessment) if series is None else None,
         predictive=_predictive(shown, forecast, replicated),
@@ -113,7 +124,8 @@ def build(fit: Fit, assessment: Assessment) -> Sections:
         scalar_summary=summary_table(assessment, labels),
         worst_summary=summary_table(assessment, worst),
         table=parameter_table(fit, assessment),
-        priors=prior_figure(shown, _with_first_states(shown, found)),
+        priors=None if _by_likelihood(fit) else prior_figure(shown, _held_against_priors(shown, assessment, found)),
+        priors_unused=_by_likelihood(fit),
         sensitivity=sensitivity,
         data=data_report(fit),
         timings=[(_phase(fit, name), duration(seconds)) for name, seconds in fit.provenance.timings.items()],
@@ -134,6 +146,16 @@ def _idle(fit: Fit, setting: str) -> bool:
     return fit.provenance.kind == "iid" and setting in ("warmup", "adapt_delta", "max_treedepth")
 
 
+def _headline(
+    fit: Fit, assessment: Assessment, found: list[Scalar], forecast: Forecasts | None, mixture: MixtureReport | None
+) -> list[str]:
+    if mixture is not None:
+        return mixture.headline
+    if fit.provenance.card.series is None or not fit.has_draws:
+        return []
+    return headline(fit, assessment, found, forecast)
+
+
 def _found(fit: Fit, assessment: Assessment) -> list[Scalar]:
     """Return the scalars that figures show: the model's own, or the first that move of a program of any size."""
     if not fit.has_draws:
@@ -142,6 +164,8 @@ def _found(fit: Fit, assessment: Assessment) -> list[Scalar]:
         return scalars(fit, assessment)
     if fit.provenance.kind == "point":
         return []
+    if fit.provenance.card.mixture is not None:
+        return followed(fit, assessment)
     labels = [label for shown in pick(fit) for label in shown.labels]
     moving = [str(label) for label, row in assessment.summary.loc[labels].iterrows() if not still(row)]
     return labelled(fit, assessment, moving[:N_DRAWN])
@@ -186,11 +210,12 @@ def _diagnostics(fit: Fit, assessment: Assessment, found: list[Scalar], worst: S
     if fit.provenance.kind != "mcmc":
         means = running_mean_figure(found, 1) if fit.provenance.kind == "iid" else None
         weights = weight_figure(fit) if fit.provenance.kind in ("variational", "weighted") else None
-        return [made for made in (weights, tempering_figure(fit), envelope_figure(fit), means) if made is not None]
-    followed = _followed(fit, assessment, found, worst)
-    made = diagnostic_figures(fit, assessment, followed)
-    means = running_mean_figure(followed[:ROW], MAX_CHAINS) if made else None
-    return [*made, *(figure for figure in (means, acceptance_figure(fit)) if figure is not None)]
+        made = [*optimisation_figures(fit), weights, tempering_figure(fit), envelope_figure(fit), means]
+        return [figure for figure in made if figure is not None]
+    chains = _followed(fit, assessment, found, worst)
+    plots = diagnostic_figures(fit, assessment, chains)
+    means = running_mean_figure(chains[:ROW], MAX_CHAINS) if plots else None
+    return [*plots, *(figure for figure in (means, acceptance_figure(fit)) if figure is not None)]
 
 
 def _followed(fit: Fit, assessment: Assessment, found: list[Scalar], worst: Sequence[str]) -> list[Scalar]:
@@ -205,6 +230,18 @@ def _followed(fit: Fit, assessment: Assessment, found: list[Scalar], worst: Sequ
     for label, name, place in state_positions(assessment, worst[:n_states]):
         shown += states(fit, name, [(label, place)])
     return shown
+
+
+def _by_likelihood(fit: Fit) -> bool:
+    """Whether the likelihood alone was made as large as it gets, so that the priors play no part."""
+    return fit.provenance.engine == "em" and fit.provenance.kind == "point"
+
+
+def _held_against_priors(fit: Fit, assessment: Assessment, found: list[Scalar]) -> list[Scalar]:
+    """Return what the figure of the priors shows of the posterior."""
+    if fit.provenance.card.mixture is not None and fit.has_draws:
+        return with_priors(fit, assessment)
+    return _with_first_states(fit, found)
 
 
 def _with_first_states(fit: Fit, found: list[Scalar]) -> list[Scalar]:

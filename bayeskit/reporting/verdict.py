@@ -17,6 +17,7 @@ from bayeskit.reporting.checks import (
     display_name,
     each_remedy_once,
     format_figure,
+    outcome_of,
     reason_of,
 )
 from bayeskit.reporting.outline import Outline, outline_of
@@ -33,7 +34,10 @@ class ModelFit:
 
 @dataclass(frozen=True)
 class Banner:
-    """The first thing that a reader sees; ``missing`` says what a damaged run did not give back."""
+    """The first thing that a reader sees.
+
+    ``missing`` says what a damaged run did not give back, ``noted`` which checks tell that an approximation is rough.
+    """
 
     missing: tuple[str, ...]
     state: State
@@ -42,6 +46,7 @@ class Banner:
     failed: tuple[Check, ...]
     unchecked: tuple[str, ...]
     next_step: str
+    noted: tuple[Check, ...] = ()
 
 
 def describe(
@@ -70,6 +75,7 @@ def describe(
     outline = outline_of(fit, predictive=forecast is not None)
     checks = describe_checks(assessment)
     failed = [check for check in checks if check.state == "failed"]
+    noted = [check for check in checks if check.state == "noted"]
     made = [check for check in checks if check.state != "unchecked"]
     unjudged = kinds.unjudged(fit, assessment)
     state: State = "failed" if failed else "passed" if made and unjudged is None else "unchecked"
@@ -85,7 +91,7 @@ def describe(
         missing=fit.missing or (() if fit.has_draws else (say("This run has no draws."),)),
         state=state,
         sentence=sentence_of[state](),
-        adequate=(forecast is None or forecast.adequate) and fit.provenance.kind != "point",
+        adequate=(forecast is None or forecast.adequate) and fit.provenance.kind != "point" and not noted,
         failed=each_remedy_once(failed),
         unchecked=_not_checked(fit, checks, outline, sensitivity),
         next_step=joined(
@@ -95,6 +101,7 @@ def describe(
                 _weigh(state, sensitivity, outline),
             ]
         ),
+        noted=each_remedy_once(noted),
     )
 
 
@@ -105,7 +112,7 @@ def _fit_again(fit: Fit, outline: Outline) -> str:
 
 
 def _failure(assessment: Assessment) -> str:
-    failed = [verdict for verdict in assessment.verdicts if verdict.passed is False]
+    failed = [verdict for verdict in assessment.verdicts if outcome_of(verdict) == "failed"]
     first = failed[0]
     rest = len(failed) - 1
     reason = reason_of(first, assessment)
@@ -214,7 +221,7 @@ def _next_step(fit: Fit, state: State, failed: Sequence[Check], forecast: ModelF
         return say(template, section=section)
     assumed = say("Section {section} lists what was assumed.", section=outline.number("assumptions"))
     found = forecast.sentence if forecast is not None else assumed
-    advice = kinds.advice(fit.provenance.kind)
+    advice = kinds.advice(fit)
     if state == "unchecked":
         advice = advice or say("Hold the fit against the data before you rely on any number here.")
         return joined([advice, found])

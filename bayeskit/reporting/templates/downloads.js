@@ -90,7 +90,7 @@
 
   async function drawn(panel, width) {
     const layout = figures.sized(panel.spec, width, panel.height, look);
-    if (layout.xaxis.rangeslider) layout.xaxis.rangeslider.visible = false;
+    if (layout.xaxis?.rangeslider) layout.xaxis.rangeslider.visible = false;
     layout.paper_bgcolor = layout.plot_bgcolor = look("--paper");
     const data = figures.resolve(panel.spec.data, look);
     const text = await Plotly.toImage({ data, layout }, { format: "svg", width, height: panel.height, imageDataOnly: true });
@@ -128,12 +128,14 @@
     const rows = [];
     const panels = panelsOf(figure), meanings = JSON.parse(figure.querySelector(".saves").dataset.meanings);
     const named = panels.length > 1, deep = panels.some(({ spec }) => spec.data.some((trace) => trace.z));
+    const inSpace = (trace) => trace.type === "scatter3d";
     panels.forEach(({ spec, label }, place) => {
       spec.data.forEach((trace, i) => {
         const name = nameOf(trace, i, meanings), lead = named ? [label || String(place + 1), name] : [name];
         const [x, y, z] = [trace.x, trace.y, trace.z].map(packed.plain);
         const at = (list, place) => (list ? value(list[place]) : place);
-        if (z) z.forEach((line, j) => line.forEach((cell, k) => rows.push([...lead, at(x, k), at(y, j), value(cell)])));
+        if (inSpace(trace)) for (let j = 0; j < z.length; j++) rows.push([...lead, value(x[j]), value(y[j]), value(z[j])]);
+        else if (z) z.forEach((line, j) => line.forEach((cell, k) => rows.push([...lead, at(x, k), at(y, j), value(cell)])));
         else if (x || y) for (let j = 0; j < (y || x).length; j++) rows.push([...lead, at(x, j), y ? value(y[j]) : ""]);
       });
     });

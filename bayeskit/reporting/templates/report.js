@@ -41,6 +41,9 @@ const figures = (() => {
   function draw(plot) {
     if (!plot.clientWidth) return;
     const spec = specOf(plot);
+    const { square, matrix, space } = spec.behaviour;
+    if (square) plot.style.maxWidth = `${Number(plot.dataset.height) + 40}px`;
+    if (square || matrix || space) plot.style.height = `${heightOf(plot)}px`;
     const layout = sized(spec, plot.clientWidth, plot.clientHeight, styleValue);
     Plotly.react(plot, resolve(spec.data), layout, CONFIG);
     if (spec.series && !spec.followed) plot.on("plotly_relayout", (event) => follow(plot, spec, event));
@@ -55,9 +58,15 @@ const figures = (() => {
     return layout;
   }
 
+  // What is square stays so where the page is narrow.
+  const heightOf = (plot) => Math.min(Number(plot.dataset.height), Math.round(plot.clientWidth * 1.08) + 24);
+
   // On narrow panels: fewer ticks, and axis titles only where there is room for them.
   function fitTo(layout) {
     const { xaxis, yaxis, width } = layout;
+    if (layout.scene) return standBack(layout);
+    if (!xaxis) return;
+    if (xaxis.domain) return fitCells(layout);
     xaxis.nticks = Math.max(2, Math.floor(width / (xaxis.type === "date" ? 110 : 55)));
     if (width > 220) return;
     layout.margin.l = 34;
@@ -68,6 +77,27 @@ const figures = (() => {
       axis.tickfont.size = 10;
       axis.title.font.size = 11;
     }
+  }
+
+  // Where space is higher than wide, what is in it would be cut at the sides.
+  function standBack({ scene, width, height }) {
+    const farther = Math.min(1.8, Math.max(1, height / width));
+    const { x, y, z } = scene.camera.eye;
+    scene.camera = { ...scene.camera, eye: { x: x * farther, y: y * farther, z: z * farther } };
+  }
+
+  // A matrix of plots: each has a share of the width.
+  function fitCells(layout) {
+    for (const [name, axis] of Object.entries(layout)) {
+      if (!/^[xy]axis\d*$/.test(name) || !axis.domain) continue;
+      const room = (axis.domain[1] - axis.domain[0]) * (name[0] === "x" ? layout.width : layout.height);
+      axis.nticks = Math.max(2, Math.floor(room / 45));
+      if (room > 110) continue;
+      axis.tickfont.size = 9;
+      axis.title.font.size = 10;
+      if (room < 75) { axis.tickangle = name[0] === "x" ? 90 : 0; axis.title.standoff = 2; }
+    }
+    if (layout.width < 420) layout.margin = { ...layout.margin, l: 46, r: 4 };
   }
 
   // A series over days: after a zoom the y axis fits what is in view, and the bands' labels stand at its right end.
