@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayeskit.core.errors import ConfigError, DataError, InferenceError, ProgramError, ToolchainError
     from bayeskit.core.types import Assessment, Draws, Fit, Verdict
+    from bayeskit.datasets.points import Points, load_points, points
     from bayeskit.datasets.weather import WeatherData, load_weather
     from bayeskit.diagnostics.calibration import Calibration
+    from bayeskit.inference.em import EMConfig
+    from bayeskit.inference.gibbs import GibbsConfig
     from bayeskit.inference.importance import ImportanceConfig
     from bayeskit.inference.metropolis import MetropolisConfig
     from bayeskit.inference.nuts import NUTSConfig
@@ -27,23 +30,29 @@ if TYPE_CHECKING:
         StanConfig,
         VariationalConfig,
     )
+    from bayeskit.inference.svi import SVIConfig
     from bayeskit.models.density import DensityModel, density
+    from bayeskit.models.gmm import GMM
     from bayeskit.models.program import StanProgram, stan_program
     from bayeskit.models.pyro_program import PyroProgram, pyro_program
-    from bayeskit.models.references import load_model, target
+    from bayeskit.models.references import load_model, load_program, target
     from bayeskit.models.targets import Target
     from bayeskit.models.weather import WeatherModel, weather
-    from bayeskit.workflows import assess, calibrate, compare, fit, load_run, report, save_run
+    from bayeskit.tasks.mixtures import gmm
+    from bayeskit.workflows import assess, calibrate, compare, fit, generate, load_run, predict, report, save_run
 
 __version__ = "0.1.0"
 __all__ = [
+    "GMM",
     "Assessment",
     "Calibration",
     "ConfigError",
     "DataError",
     "DensityModel",
     "Draws",
+    "EMConfig",
     "Fit",
+    "GibbsConfig",
     "ImportanceConfig",
     "InferenceError",
     "LaplaceConfig",
@@ -51,10 +60,12 @@ __all__ = [
     "NUTSConfig",
     "OptimizeConfig",
     "PathfinderConfig",
+    "Points",
     "ProgramError",
     "PyroProgram",
     "RejectionConfig",
     "SMCConfig",
+    "SVIConfig",
     "StanConfig",
     "StanProgram",
     "Target",
@@ -68,9 +79,15 @@ __all__ = [
     "compare",
     "density",
     "fit",
+    "generate",
+    "gmm",
     "load_model",
+    "load_points",
+    "load_program",
     "load_run",
     "load_weather",
+    "points",
+    "predict",
     "pyro_program",
     "report",
     "save_run",
@@ -83,7 +100,10 @@ __all__ = [
 _HOMES = {
     "bayeskit.core.errors": ("ConfigError", "DataError", "InferenceError", "ProgramError", "ToolchainError"),
     "bayeskit.core.types": ("Assessment", "Draws", "Fit", "Verdict"),
+    "bayeskit.datasets.points": ("Points", "load_points", "points"),
     "bayeskit.datasets.weather": ("WeatherData", "load_weather"),
+    "bayeskit.inference.em": ("EMConfig",),
+    "bayeskit.inference.gibbs": ("GibbsConfig",),
     "bayeskit.inference.stan": (
         "LaplaceConfig",
         "OptimizeConfig",
@@ -96,14 +116,27 @@ _HOMES = {
     "bayeskit.inference.nuts": ("NUTSConfig",),
     "bayeskit.inference.rejection": ("RejectionConfig",),
     "bayeskit.inference.smc": ("SMCConfig",),
+    "bayeskit.inference.svi": ("SVIConfig",),
     "bayeskit.models.density": ("DensityModel", "density"),
+    "bayeskit.models.gmm": ("GMM",),
     "bayeskit.models.program": ("StanProgram", "stan_program"),
     "bayeskit.models.pyro_program": ("PyroProgram", "pyro_program"),
-    "bayeskit.models.references": ("load_model", "target"),
+    "bayeskit.models.references": ("load_model", "load_program", "target"),
     "bayeskit.models.targets": ("Target",),
     "bayeskit.models.weather": ("WeatherModel", "weather"),
     "bayeskit.diagnostics.calibration": ("Calibration",),
-    "bayeskit.workflows": ("assess", "calibrate", "compare", "fit", "load_run", "report", "save_run"),
+    "bayeskit.tasks.mixtures": ("gmm",),
+    "bayeskit.workflows": (
+        "assess",
+        "calibrate",
+        "compare",
+        "fit",
+        "generate",
+        "load_run",
+        "predict",
+        "report",
+        "save_run",
+    ),
 }
 
 

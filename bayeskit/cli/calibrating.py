@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayeskit.cli.common import default_out, finish, method_config, tell, weather_task
+from bayeskit.cli.common import default_out, finish, method_config, mixture_task, tell, weather_task
 from bayeskit.cli.options import (
-    AdaptDelta,
+    ENGINE,
+    MIXTURE,
+    WEATHER,
     Algorithm,
     Anew,
-    Chains,
-    Device,
-    Form,
+    Group,
     Init,
     Iterations,
     Lang,
-    MaxTreedepth,
     Method,
-    NDraws,
+    OptionalPointsFile,
     OptionalWeatherFile,
     OwnAdaptDelta,
     OwnChains,
@@ -29,62 +28,71 @@ from bayeskit.cli.options import (
     OwnWarmup,
     Paths,
     Posterior,
-    Priors,
     ProgramData,
     ProgramFile,
-    Rain,
-    RainThreshold,
     Seed,
     Simulations,
-    Station,
     Strict,
-    Structure,
-    Warmup,
     expanded,
+    takes,
 )
+
+if TYPE_CHECKING:
+    from bayeskit.tasks import Task
 
 calibrate_app = typer.Typer(help="Simulate, fit, and see whether known parameters come back.", no_args_is_help=True)
 
 
+_DATA_SIZE = Annotated[int | None, typer.Option(help="Take only so many of the file's first rows: 60 unless given.")]
+_OUT = Annotated[
+    Path | None, typer.Option(callback=expanded, help="Its folder; reports/calibration-MODEL-… unless given.")
+]
+_SIMULATED: Group = {
+    "simulations": (Simulations, 200),
+    "data_size": (_DATA_SIZE, None),
+    "posterior": (Posterior, False),
+}
+_KEPT: Group = {"strict": (Strict, False), "overwrite": (Anew, False), "lang": (Lang, "en"), "out": (_OUT, None)}
+_WEATHER: Group = {name: option for name, option in WEATHER.items() if name != "days"}  # it is data_size
+
+
 @calibrate_app.command("weather")
-def calibrate_weather(
-    data: OptionalWeatherFile = None,
-    model: Structure = "level",
-    form: Form = "marginal",
-    rain: Rain = "ignore",
-    rain_threshold: RainThreshold = 0.0,
-    station: Station = None,
-    prior: Priors = None,
-    simulations: Simulations = 200,
-    data_size: Annotated[
-        int | None, typer.Option(help="Take only so many of the file's first days: 60, or all, unless given.")
-    ] = None,
-    posterior: Posterior = False,
-    chains: Chains = 2,
-    warmup: Warmup = 500,
-    draws: NDraws = 500,
-    adapt_delta: AdaptDelta = 0.95,
-    max_treedepth: MaxTreedepth = 10,
-    seed: Seed = 1,
-    device: Device = "auto",
-    strict: Strict = False,
-    overwrite: Anew = False,
-    lang: Lang = "en",
-    out: Annotated[
-        Path | None, typer.Option(callback=expanded, help="Its folder; reports/calibration-MODEL-… unless given.")
-    ] = None,
-) -> None:
+@takes(_WEATHER, _SIMULATED, ENGINE, _KEPT)
+def calibrate_weather(data: OptionalWeatherFile = None, **given: Any) -> None:
     """Calibrate the weather models on days like those of DATA, or of Seattle."""
+    from bayeskit import workflows
+    from bayeskit.tasks import calibration_config
+
+    file = data or workflows.shipped("seattle-weather.csv")
+    _calibrate(weather_task(file, given, calibration_config(given["engine"] or "stan")), given)
+
+
+@calibrate_app.command("gmm")
+@takes(MIXTURE, _SIMULATED, ENGINE, _KEPT)
+def calibrate_gmm(data: OptionalPointsFile = None, **given: Any) -> None:
+    """Calibrate a Gaussian mixture on points like those of POINTS, or of the penguins; 2 components unless given."""
+    from bayeskit import workflows
+    from bayeskit.tasks import calibration_config
+
+    file = data or workflows.shipped("penguins.csv")
+    asked = given if given["components"] else {**given, "components": "5" if given["dp"] else "2"}
+    _calibrate(mixture_task(file, asked, calibration_config(given["engine"] or "gibbs")), given)
+
+
+def _calibrate(fit: Task, given: dict[str, Any]) -> None:
     from bayeskit import workflows
     from bayeskit.tasks import CalibrationTask
 
-    fit = weather_task(locals() | {"engine": "stan", "data": data or workflows.shipped("seattle-weather.csv")})
-    target = out or default_out(fit).with_name(f"calibration-{default_out(fit).name}")
-    task = CalibrationTask(fit, simulations, posterior)
+    target = given["out"] or default_out(fit).with_name(f"calibration-{default_out(fit).name}")
     calibration = workflows.calibrate_to_folder(
-        task, target, data_size=data_size, overwrite=overwrite, notify=tell, language=lang
+        CalibrationTask(fit, given["simulations"], given["posterior"]),
+        target,
+        data_size=given["data_size"],
+        overwrite=given["overwrite"],
+        notify=tell,
+        language=given["lang"],
     )
-    finish(calibration, target, strict)
+    finish(calibration, target, given["strict"])
 
 
 @calibrate_app.command("stan")

@@ -10,37 +10,68 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bayeskit.cli.options import EXIT_VERDICT_FAILED
+from bayeskit.cli.options import EXIT_VERDICT_FAILED, SAMPLERS
 
 if TYPE_CHECKING:
     from bayeskit.core.types import Assessment
     from bayeskit.diagnostics.calibration import Calibration
-    from bayeskit.tasks import AnyConfig, Task
+    from bayeskit.tasks import AnyConfig, DensityTask, PyroTask, Task
     from bayeskit.workflows import Progress
 
 
-SAMPLER_OPTIONS = (
-    *("chains", "warmup", "draws", "thin", "adapt_delta", "max_treedepth", "metric", "kernel", "replicas"),
-    *("bound", "adaptive", "defensive", "particles", "runs", "threads"),
-)
+def sampler_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was said of the engine: its options, None where one was not given, and the device."""
+    return {name: given[name] for name in (*SAMPLERS, "device")}
 
 
-def weather_task(given: Mapping[str, Any]) -> Task:
+def weather_task(data: str, given: Mapping[str, Any], base: AnyConfig | None = None) -> Task:
     """Sort the options of the weather commands."""
+    load = {"station": given["station"], "days": given.get("days")}
+    options = {name: given[name] for name in ("model", "form", "rain", "rain_threshold")}
+    return _task("weather", data, load, options, given, base)
+
+
+def mixture_task(data: str, given: Mapping[str, Any], base: AnyConfig | None = None) -> Task:
+    """Sort the options of the mixture's commands."""
+    options = {name: given[name] for name in ("components", "covariance", "dp", "standardise")}
+    components, criterion = options["components"], given["criterion"]
+    if components is None:
+        options["components"] = 10 if options["dp"] else "auto"
+    elif components != "auto":
+        options["components"] = _whole(components)
+    if options["components"] == "auto":
+        options["criterion"] = criterion or ("bic" if given["engine"] == "em" else "loo")
+    elif criterion is not None:
+        raise typer.BadParameter("--criterion is what --components auto chooses by; leave one of them out")
+    return _task("gmm", data, {"columns": given["columns"]}, options, given, base)
+
+
+def _task(
+    name: str,
+    data: str,
+    load: dict[str, Any],
+    options: dict[str, Any],
+    given: Mapping[str, Any],
+    base: AnyConfig | None,
+) -> Task:
     from bayeskit.tasks import MODELS, Task, configured
 
-    def take(*names: str) -> dict[str, Any]:
-        return {name: given[name] for name in names}
-
-    engine = given["engine"] or next(iter(MODELS["weather"].configs))
-    asked = {name: given[name] for name in SAMPLER_OPTIONS if name in given}
+    engine = given["engine"] or next(iter(MODELS[name].configs))
     return Task(
-        name="weather",
-        load_options={"station": given["station"], "days": given.get("days")},
-        options={**take("model", "form", "rain", "rain_threshold"), "prior": given["prior"] or []},
-        config=configured(engine, asked, MODELS["weather"].configs.get(engine)),
-        **take("data", "seed", "device"),
+        name=name,
+        data=data,
+        load_options=load,
+        options={**options, "prior": given["prior"] or []},
+        config=configured(engine, sampler_options(given), base or MODELS[name].configs.get(engine)),
+        seed=given["seed"],
     )
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"--components must be a whole number or auto, got '{text}'") from None
 
 
 def method_config(
@@ -82,10 +113,9 @@ def progress_bar(what: str) -> Iterator[Progress | None]:
         yield lambda done, total: bars.update(bar, completed=done, total=total)
 
 
-def default_out(task: Task) -> Path:
+def default_out(task: Task | DensityTask | PyroTask) -> Path:
     """Return the run folder where none is given."""
-    engine = "" if task.engine == "stan" else f"-{task.engine}"
-    return Path("reports") / f"{task.name}-{task.options['model']}-{Path(task.data).stem}{engine}"
+    return Path("reports") / task.default_name
 
 
 def tell(message: str) -> None:

@@ -1,4 +1,4 @@
-"""``bayeskit fit`` and ``bayeskit script``."""
+"""``bayeskit fit``, ``bayeskit run`` and ``bayeskit script``."""
 
 from __future__ import annotations
 
@@ -8,45 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bayeskit.cli.common import SAMPLER_OPTIONS, default_out, finish, progress_bar, tell, weather_task
+from bayeskit.cli.common import default_out, finish, mixture_task, progress_bar, sampler_options, tell, weather_task
 from bayeskit.cli.options import (
-    AdaptDelta,
-    Adaptive,
-    Bound,
-    Days,
-    Defensive,
-    Device,
-    Engine,
-    EngineChains,
-    EngineDraws,
-    EngineWarmup,
-    Figures,
-    Form,
-    Kernel,
-    Lang,
-    MaxTreedepth,
-    Metric,
-    Out,
-    Overwrite,
-    Particles,
-    Priors,
-    Rain,
-    RainThreshold,
-    Replicas,
-    Runs,
-    Seed,
-    Station,
-    Strict,
-    Structure,
-    Thin,
-    Threads,
+    ENGINE,
+    MIXTURE,
+    RUN,
+    SCRIPT,
+    WEATHER,
+    PointsFile,
+    ProgramTable,
+    PyroReference,
     WeatherFile,
+    takes,
 )
 
 if TYPE_CHECKING:
-    from bayeskit.tasks import DensityTask, Task
+    from bayeskit.tasks import DensityTask, PyroTask, Task
 
 _DENSITY = "TARGET"
+_TARGET = Annotated[
+    str,
+    typer.Argument(
+        metavar=_DENSITY, help="One of the shipped targets, or FILE.py:NAME of what bk.density or bk.pyro_program made."
+    ),
+]
 
 
 class _ModelOrTarget(TyperGroup):
@@ -69,158 +54,77 @@ script_app = typer.Typer(
     cls=_ModelOrTarget, help="Print the Python script that does what fit does.", no_args_is_help=True
 )
 
-Target = Annotated[
-    str,
-    typer.Argument(
-        metavar=_DENSITY, help="One of the shipped targets, or FILE.py:NAME of what bk.density or bk.pyro_program made."
-    ),
-]
-Replaced = Annotated[
-    bool, typer.Option(help="Whether the script may replace an earlier run; yes, as it is there to be run again.")
-]
-
 
 @fit_app.command("weather")
-def fit_weather(
-    data: WeatherFile,
-    model: Structure = "level",
-    form: Form = "marginal",
-    rain: Rain = "ignore",
-    rain_threshold: RainThreshold = 0.0,
-    station: Station = None,
-    days: Days = None,
-    prior: Priors = None,
-    engine: Engine = None,
-    chains: EngineChains = None,
-    warmup: EngineWarmup = None,
-    draws: EngineDraws = None,
-    adapt_delta: AdaptDelta = None,
-    max_treedepth: MaxTreedepth = None,
-    thin: Thin = None,
-    kernel: Kernel = None,
-    replicas: Replicas = None,
-    defensive: Defensive = None,
-    particles: Particles = None,
-    runs: Runs = None,
-    threads: Threads = None,
-    seed: Seed = 1,
-    device: Device = "auto",
-    strict: Strict = False,
-    overwrite: Overwrite = False,
-    out: Out = None,
-    lang: Lang = "en",
-    figures: Figures = None,
-) -> None:
+@takes(WEATHER, ENGINE, RUN)
+def fit_weather(data: WeatherFile, **given: Any) -> None:
     """Daily temperature: a hidden level (or trend) plus noise, by NUTS in Stan or another engine."""
-    task = weather_task(locals())
-    _fit(task, out or default_out(task), strict, overwrite=overwrite, language=lang, figures=figures)
+    _fit(weather_task(data, given), given)
+
+
+@fit_app.command("gmm")
+@takes(MIXTURE, ENGINE, RUN)
+def fit_gmm(data: PointsFile, **given: Any) -> None:
+    """Points: a mixture of normal distributions, by blocked Gibbs sampling or another engine."""
+    _fit(mixture_task(data, given), given)
 
 
 @fit_app.command(_DENSITY)
-def fit_target(
-    target: Target,
-    engine: Engine = None,
-    chains: EngineChains = None,
-    warmup: EngineWarmup = None,
-    draws: EngineDraws = None,
-    adapt_delta: AdaptDelta = None,
-    max_treedepth: MaxTreedepth = None,
-    metric: Metric = None,
-    thin: Thin = None,
-    kernel: Kernel = None,
-    replicas: Replicas = None,
-    bound: Bound = None,
-    adaptive: Adaptive = None,
-    defensive: Defensive = None,
-    particles: Particles = None,
-    runs: Runs = None,
-    threads: Threads = None,
-    seed: Seed = 1,
-    strict: Strict = False,
-    overwrite: Overwrite = False,
-    out: Out = None,
-    lang: Lang = "en",
-    figures: Figures = None,
-) -> None:
+@takes(ENGINE, RUN)
+def fit_target(target: _TARGET, **given: Any) -> None:
     """Any log density: a shipped target (bayeskit crosscheck --list), or a Python file's, by any of the engines."""
-    task = _density_task(locals())
-    _fit(task, out or Path("reports") / task.default_name, strict, overwrite=overwrite, language=lang, figures=figures)
+    _fit(_density_task(target, given), given)
+
+
+@takes(ENGINE, RUN)
+def run(program: PyroReference, data: ProgramTable = None, **given: Any) -> None:
+    """Run any Pyro program on the columns of a file: a run folder with a report, as of bayeskit's own models."""
+    _fit(_pyro_task(program, data, given), given)
 
 
 @script_app.command("weather")
-def script_weather(
-    data: WeatherFile,
-    model: Structure = "level",
-    form: Form = "marginal",
-    rain: Rain = "ignore",
-    rain_threshold: RainThreshold = 0.0,
-    station: Station = None,
-    days: Days = None,
-    prior: Priors = None,
-    engine: Engine = None,
-    chains: EngineChains = None,
-    warmup: EngineWarmup = None,
-    draws: EngineDraws = None,
-    adapt_delta: AdaptDelta = None,
-    max_treedepth: MaxTreedepth = None,
-    thin: Thin = None,
-    kernel: Kernel = None,
-    replicas: Replicas = None,
-    defensive: Defensive = None,
-    particles: Particles = None,
-    runs: Runs = None,
-    threads: Threads = None,
-    seed: Seed = 1,
-    device: Device = "auto",
-    strict: Strict = False,
-    overwrite: Replaced = True,
-    out: Out = None,
-) -> None:
+@takes(WEATHER, ENGINE, SCRIPT)
+def script_weather(data: WeatherFile, **given: Any) -> None:
     """Print the script for the weather models; save it, edit it, run it."""
-    task = weather_task(locals())
-    typer.echo(task.script(out or default_out(task), overwrite=overwrite, strict=strict), nl=False)
+    _script(weather_task(data, given), given)
+
+
+@script_app.command("gmm")
+@takes(MIXTURE, ENGINE, SCRIPT)
+def script_gmm(data: PointsFile, **given: Any) -> None:
+    """Print the script for a Gaussian mixture."""
+    _script(mixture_task(data, given), given)
 
 
 @script_app.command(_DENSITY)
-def script_target(
-    target: Target,
-    engine: Engine = None,
-    chains: EngineChains = None,
-    warmup: EngineWarmup = None,
-    draws: EngineDraws = None,
-    adapt_delta: AdaptDelta = None,
-    max_treedepth: MaxTreedepth = None,
-    metric: Metric = None,
-    thin: Thin = None,
-    kernel: Kernel = None,
-    replicas: Replicas = None,
-    bound: Bound = None,
-    adaptive: Adaptive = None,
-    defensive: Defensive = None,
-    particles: Particles = None,
-    runs: Runs = None,
-    threads: Threads = None,
-    seed: Seed = 1,
-    strict: Strict = False,
-    overwrite: Replaced = True,
-    out: Out = None,
-) -> None:
+@takes(ENGINE, SCRIPT)
+def script_target(target: _TARGET, **given: Any) -> None:
     """Print the script for any log density."""
-    task = _density_task(locals())
-    made = task.script(out or Path("reports") / task.default_name, overwrite=overwrite, strict=strict)
-    typer.echo(made, nl=False)
+    _script(_density_task(target, given), given)
 
 
-def _density_task(given: dict[str, Any]) -> DensityTask:
+def _density_task(target: str, given: dict[str, Any]) -> DensityTask:
     from bayeskit.tasks import DensityTask
 
-    asked = {name: given[name] for name in SAMPLER_OPTIONS}
-    return DensityTask.of(given["target"], given["engine"], asked, given["seed"])
+    return DensityTask.of(target, given["engine"], sampler_options(given), given["seed"])
 
 
-def _fit(task: Task | DensityTask, target: Path, strict: bool, **options: Any) -> None:
+def _pyro_task(program: str, data: str | None, given: dict[str, Any]) -> PyroTask:
+    from bayeskit.tasks import PyroTask, configured
+
+    return PyroTask(program, data, configured(given["engine"] or "nuts", sampler_options(given)), given["seed"])
+
+
+def _fit(task: Task | DensityTask | PyroTask, given: dict[str, Any]) -> None:
     from bayeskit import workflows
 
+    out = given["out"] or default_out(task)
+    options = {"overwrite": given["overwrite"], "language": given["lang"], "figures": given["figures"]}
     with progress_bar(task.engine) as progress:
-        made = workflows.fit_to_folder(task, target, notify=tell, progress=progress, **options)
-    finish(made, target, strict)
+        made = workflows.fit_to_folder(task, out, notify=tell, progress=progress, **options)
+    finish(made, out, given["strict"])
+
+
+def _script(task: Task | DensityTask, given: dict[str, Any]) -> None:
+    out: Path = given["out"] or default_out(task)
+    typer.echo(task.script(out, overwrite=given["overwrite"], strict=given["strict"]), nl=False)

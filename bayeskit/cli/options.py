@@ -1,9 +1,12 @@
-"""The options that commands share, each declared once."""
+"""The options that commands share, each declared once, and the groups of them that a command takes."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -21,8 +24,8 @@ def expanded(path: Path | None) -> Path | None:
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="What draws: stan (NUTS in Stan), nuts (NUTS in Pyro), metropolis, rejection, importance or smc; those "
-        "that can, unless given the first of them."
+        help="What fits: stan (NUTS in Stan), nuts (NUTS on a Pyro program), svi (variational), gibbs, em (a point), "
+        "metropolis, rejection, importance or smc; unless given the first that can."
     ),
 ]
 Chains = Annotated[int, typer.Option(help="Number of chains.")]
@@ -79,6 +82,26 @@ Adaptive = Annotated[
 Defensive = Annotated[float | None, typer.Option(help="importance: share of the proposal that is a wide, safe one.")]
 Particles = Annotated[int | None, typer.Option(help="smc: particles of each run.")]
 Runs = Annotated[int | None, typer.Option(help="smc: independent runs.")]
+Backend = Annotated[
+    Literal["auto", "compiled", "pyro"] | None,
+    typer.Option(help="nuts: the program compiled, or Pyro's own sampler; auto compiles where that works."),
+]
+StartsFrom = Annotated[
+    Literal["auto", "model", "svi", "pathfinder", "prior", "uniform"] | None,
+    typer.Option("--start", help="nuts: where chains start: from the model's own (such as by EM), svi, … (auto)."),
+]
+Guide = Annotated[str | None, typer.Option(help="svi: form of the approximation (multivariate_normal).")]
+Loss = Annotated[
+    Literal["trace", "trace_mean_field", "trace_enum"] | None,
+    typer.Option(help="svi: estimator of the ELBO; trace_enum sums discrete sites out."),
+]
+Steps = Annotated[int | None, typer.Option(help="svi: most steps.")]
+LearningRate = Annotated[float | None, typer.Option(help="svi: of the first step.")]
+Checkpoint = Annotated[
+    str | None, typer.Option(help="svi: keep the state in this file now and then; a run that was killed goes on.")
+]
+Restarts = Annotated[int | None, typer.Option(help="em: how many starts, of which the best is kept.")]
+BatchSize = Annotated[int | None, typer.Option(help="em, svi: points a step, where all are too many.")]
 
 # A Stan program's own. None where an option was not given: each method has defaults of its own.
 Method = Annotated[
@@ -122,6 +145,44 @@ Posterior = Annotated[
 ]
 Anew = Annotated[bool, typer.Option("--overwrite", help="Start anew where a calibration was begun; else it goes on.")]
 
+# The Gaussian mixture's own.
+PointsFile = Annotated[
+    str, typer.Argument(metavar="POINTS", help="CSV or Parquet, a point a row; empty cells are missing.")
+]
+OptionalPointsFile = Annotated[
+    str | None, typer.Argument(metavar="[POINTS]", help="As for fit: its size and its missing cells are simulated.")
+]
+Columns = Annotated[
+    str | None, typer.Option(help="Names of the columns to take, with commas; all that hold numbers unless given.")
+]
+Components = Annotated[
+    str | None,
+    typer.Option(help="How many, or auto: chosen by --criterion. With --dp the most there may be (10)."),
+]
+Criterion = Annotated[
+    Literal["loo", "bic", "aic", "icl"] | None,
+    typer.Option(help="What auto chooses by (loo; bic with --engine em)."),
+]
+Covariance = Annotated[
+    Literal["full", "tied", "diagonal", "spherical"],
+    typer.Option(help="Of a component: its own, one for all, without correlations, or one scale for all columns."),
+]
+DirichletProcess = Annotated[
+    bool, typer.Option("--dp", help="A Dirichlet process: how many components are occupied is part of the answer.")
+]
+Standardise = Annotated[bool, typer.Option(help="Bring columns to mean 0 and sd 1 first; results are in their units.")]
+
+# A Pyro program's own.
+PyroReference = Annotated[
+    str, typer.Argument(metavar="FILE.py:PROGRAM", help="A function with pyro.sample statements in a Python file.")
+]
+ProgramTable = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DATA]", help="CSV or Parquet; an argument of the program gets the column of its name, as a tensor."
+    ),
+]
+
 # The weather models' own.
 WeatherFile = Annotated[
     str,
@@ -145,3 +206,93 @@ Rain = Annotated[
 RainThreshold = Annotated[float, typer.Option(help="A day is rainy above this many mm.")]
 Station = Annotated[str | None, typer.Option(help="Which station, where a file has several.")]
 Days = Annotated[int | None, typer.Option(help="Only so many of the file's first days.")]
+
+Group = Mapping[str, tuple[Any, Any]]
+"""Options by name: how each is declared, and its default."""
+
+WEATHER: Group = {
+    "model": (Structure, "level"),
+    "form": (Form, "marginal"),
+    "rain": (Rain, "ignore"),
+    "rain_threshold": (RainThreshold, 0.0),
+    "station": (Station, None),
+    "days": (Days, None),
+    "prior": (Priors, None),
+}
+MIXTURE: Group = {
+    "columns": (Columns, None),
+    "components": (Components, None),
+    "criterion": (Criterion, None),
+    "covariance": (Covariance, "full"),
+    "dp": (DirichletProcess, False),
+    "standardise": (Standardise, True),
+    "prior": (Priors, None),
+}
+SAMPLERS: Group = {
+    "chains": (EngineChains, None),
+    "warmup": (EngineWarmup, None),
+    "draws": (EngineDraws, None),
+    "adapt_delta": (AdaptDelta, None),
+    "max_treedepth": (MaxTreedepth, None),
+    "metric": (Metric, None),
+    "backend": (Backend, None),
+    "init": (StartsFrom, None),
+    "guide": (Guide, None),
+    "loss": (Loss, None),
+    "steps": (Steps, None),
+    "learning_rate": (LearningRate, None),
+    "checkpoint": (Checkpoint, None),
+    "restarts": (Restarts, None),
+    "batch_size": (BatchSize, None),
+    "thin": (Thin, None),
+    "kernel": (Kernel, None),
+    "replicas": (Replicas, None),
+    "bound": (Bound, None),
+    "adaptive": (Adaptive, None),
+    "defensive": (Defensive, None),
+    "particles": (Particles, None),
+    "runs": (Runs, None),
+    "threads": (Threads, None),
+}
+ENGINE: Group = {"engine": (Engine, None), **SAMPLERS, "seed": (Seed, 1), "device": (Device, "auto")}
+RUN: Group = {
+    "strict": (Strict, False),
+    "overwrite": (Overwrite, False),
+    "out": (Out, None),
+    "lang": (Lang, "en"),
+    "figures": (Figures, None),
+}
+SCRIPT: Group = {
+    "strict": (Strict, False),
+    "overwrite": (
+        Annotated[
+            bool, typer.Option(help="Whether the script may replace an earlier run; it is there to be run again.")
+        ],
+        True,
+    ),
+    "out": (Out, None),
+}
+
+
+def takes(*groups: Group) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command, which has ``**given``, the options of these groups as if they stood in its signature."""
+    options = {name: option for group in groups for name, option in group.items()}
+
+    def declared(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        hints = get_type_hints(command, include_extras=True)
+        parameters = [p.replace(annotation=hints[p.name]) for p in own]
+        parameters += [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for name, (annotation, default) in options.items()
+        ]
+
+        @wraps(command)
+        def told(**given: Any) -> None:
+            command(**given)
+
+        told.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        told.__annotations__ = {p.name: p.annotation for p in parameters}
+        return told
+
+    return declared

@@ -4,6 +4,7 @@ from bayeskit.tasks.calibrating import CALIBRATION_CONFIG, MOST_FROM_ONE_FIT, Ca
 from bayeskit.tasks.crosschecking import CrosscheckTask
 from bayeskit.tasks.densities import (
     DEFAULT_ENGINES,
+    MIXTURE,
     AnyDensity,
     DensityTask,
     default_config,
@@ -11,12 +12,16 @@ from bayeskit.tasks.densities import (
     targets_told,
 )
 from bayeskit.tasks.engines import ENGINES, AnyConfig, config_of, configured, engine_of, with_options
-from bayeskit.tasks.fitting import MODELS, ProgramTask, Task
+from bayeskit.tasks.fitting import ProgramTask, Task
+from bayeskit.tasks.mixtures import gmm
+from bayeskit.tasks.models import MODELS
+from bayeskit.tasks.running import PyroTask
 
 __all__ = [
     "CALIBRATION_CONFIG",
     "DEFAULT_ENGINES",
     "ENGINES",
+    "MIXTURE",
     "MODELS",
     "MOST_FROM_ONE_FIT",
     "AnyConfig",
@@ -25,12 +30,14 @@ __all__ = [
     "CrosscheckTask",
     "DensityTask",
     "ProgramTask",
+    "PyroTask",
     "Task",
     "calibration_config",
     "config_of",
     "configured",
     "default_config",
     "engine_of",
+    "gmm",
     "model_of",
     "targets_told",
     "with_options",

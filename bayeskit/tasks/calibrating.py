@@ -9,15 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from bayeskit.core.errors import ConfigError
-from bayeskit.inference.stan import CONFIGS, AnyConfig, StanConfig
+from bayeskit.inference.gibbs import GibbsConfig
+from bayeskit.inference.nuts import NUTSConfig
+from bayeskit.inference.stan import CONFIGS, StanConfig
 from bayeskit.tasks import templates
-from bayeskit.tasks.fitting import MODELS, ProgramTask, Task, command_options, defaults_of
+from bayeskit.tasks.engines import AnyConfig
+from bayeskit.tasks.fitting import ProgramTask, Task, command_options, defaults_of
+from bayeskit.tasks.models import MODELS
 
 MOST_SIMULATIONS = 4000
 MOST_FROM_ONE_FIT = 1000
 """Of a posterior calibration: more truths from one fit would no longer be as good as independent."""
 CALIBRATION_CONFIG = StanConfig(chains=2, warmup=500, draws=500)
-"""How the engine runs in each simulation of a calibration unless told otherwise."""
+"""How Stan runs in each simulation of a calibration unless told otherwise."""
+_CONFIGS: dict[str, AnyConfig] = {
+    "stan": CALIBRATION_CONFIG,
+    StanConfig.method: CALIBRATION_CONFIG,
+    "gibbs": GibbsConfig(chains=2, warmup=500, draws=1000),
+    "nuts": NUTSConfig(chains=2, warmup=500, draws=500),
+}
 
 
 @dataclass(frozen=True)
@@ -48,14 +58,20 @@ class CalibrationTask:
 
     def __post_init__(self) -> None:
         most = MOST_FROM_ONE_FIT if self.posterior else MOST_SIMULATIONS
-        if self.fit.engine != "stan":
-            raise ConfigError(f"calibration fits with Stan, not with engine {self.fit.engine}; take one of its methods")
+        if self.fit.engine not in _CONFIGS:
+            raise ConfigError(
+                f"calibration fits by stan, gibbs or nuts, not by engine {self.fit.engine}; take one of these"
+            )
         if not 1 <= self.simulations <= most:
             where = " of a posterior calibration" if self.posterior else ""
             raise ConfigError(f"simulations{where} must lie between 1 and {most:,}, got {self.simulations}")
         if isinstance(self.fit, Task):
             if self.simulator is not None:
                 raise ConfigError(f"{self.fit.name} simulates itself; leave the simulator out")
+            if self.posterior and self.fit.name != "weather":
+                raise ConfigError(f"{self.fit.name} is calibrated from the prior only; leave --posterior out")
+            if self.fit.options.get("components") == "auto":
+                raise ConfigError("a calibration needs one model for all simulations; give --components a number")
             return
         if self.simulator is None:
             raise ConfigError(
@@ -76,13 +92,16 @@ class CalibrationTask:
     def command(self) -> str:
         """Return the command that does this; options at their defaults are left out, but for the seed."""
         config = self.fit.config.model_dump()
-        defaults = {"method": StanConfig.method, **calibration_config(self.fit.config.method).model_dump()}
+        engine = self.fit.config.method if self.fit.engine == "stan" else self.fit.engine
+        defaults = {"method": StanConfig.method, **calibration_config(engine).model_dump()}
         own = {"simulator": self.simulator, "simulations": self.simulations, "posterior": self.posterior or None}
         if isinstance(self.fit, Task):
             entry = MODELS[self.fit.name]
             defaults |= {**defaults_of(entry.load), **defaults_of(entry.build)}
-            load = {"data_size" if name == "days" else name: value for name, value in self.fit.load_options.items()}
+            sizes = ("days", "first")
+            load = {"data_size" if name in sizes else name: value for name, value in self.fit.load_options.items()}
             words = ["bayeskit", "calibrate", self.fit.name, self.fit.data]
+            words += [] if self.fit.engine == next(iter(entry.configs)) else ["--engine", self.fit.engine]
             given = {**load, **self.fit.options, **config, **own, "seed": self.fit.seed}
         else:
             words = ["bayeskit", "calibrate", "stan", self.fit.program, *([self.fit.data] if self.fit.data else [])]
@@ -106,6 +125,16 @@ class CalibrationTask:
         )
 
 
-def calibration_config(method: str) -> AnyConfig:
-    """Return how an engine runs in each simulation of a calibration unless told otherwise."""
-    return CALIBRATION_CONFIG if method == StanConfig.method else CONFIGS[method]()
+def calibration_config(engine: str) -> AnyConfig:
+    """Return how an engine, or one of Stan's methods, runs in each simulation unless told otherwise.
+
+    Raises
+    ------
+    ConfigError
+        For an engine that nothing is calibrated with.
+    """
+    if engine in CONFIGS and engine not in _CONFIGS:
+        return CONFIGS[engine]()
+    if engine not in _CONFIGS:
+        raise ConfigError(f"calibration fits by stan, gibbs or nuts, not by engine {engine}; take one of these")
+    return _CONFIGS[engine]

@@ -10,16 +10,20 @@ from typing import Any
 
 from bayeskit.core.errors import ConfigError
 from bayeskit.models.density import DensityModel
+from bayeskit.models.gmm import GMM, three_groups
 from bayeskit.models.pyro_program import PyroProgram
 from bayeskit.models.references import load_model
 from bayeskit.models.targets import TARGETS, Target
 from bayeskit.tasks import templates
 from bayeskit.tasks.engines import ENGINES, AnyConfig, configured, engine_of
 from bayeskit.tasks.fitting import check_seed, command_options, script_of
+from bayeskit.tasks.models import MODELS
 
-AnyDensity = DensityModel | PyroProgram | Target
-DEFAULT_ENGINES: dict[type, str] = {DensityModel: "metropolis", PyroProgram: "nuts"}
+AnyDensity = DensityModel | PyroProgram | GMM | Target
+DEFAULT_ENGINES: dict[type, str] = {DensityModel: "metropolis", PyroProgram: "nuts", GMM: "gibbs"}
 """Of all other models, Stan."""
+MIXTURE = "gmm"
+"""The cross-check's name of a mixture of three groups of points."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,18 @@ def model_of(reference: str) -> AnyDensity:
     """
     if reference in TARGETS:
         return TARGETS[reference]
+    if reference == MIXTURE:
+        return three_groups()
     if ":" in reference:
         return load_model(reference)
-    known = ", ".join(TARGETS)
-    raise ConfigError(f"there is no model or target '{reference}'; choose from weather, {known}, or give FILE.py:NAME")
+    known = ", ".join([*MODELS, *TARGETS])
+    raise ConfigError(f"there is no model or target '{reference}'; choose from {known}, or give FILE.py:NAME")
 
 
 def default_config(model: AnyDensity, engine: str) -> AnyConfig | None:
     """Return how an engine runs on a model unless told otherwise, None for the engine's own way."""
+    if isinstance(model, GMM):
+        return MODELS[model.name].configs.get(engine)
     if not isinstance(model, Target) or engine not in ENGINES:
         return None
     return ENGINES[engine](**model.settings.get(engine, {}))
@@ -118,4 +126,4 @@ def default_config(model: AnyDensity, engine: str) -> AnyConfig | None:
 
 def targets_told() -> dict[str, str]:
     """Return the titles of the shipped targets by name."""
-    return {name: one.card().title for name, one in TARGETS.items()}
+    return {**{name: one.card().title for name, one in TARGETS.items()}, MIXTURE: three_groups().card().title}

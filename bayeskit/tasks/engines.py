@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bayeskit.core.devices import resolve_device
 from bayeskit.core.errors import ConfigError
 from bayeskit.core.words import listing
+from bayeskit.inference.em import EMConfig
 from bayeskit.inference.exact import ExactConfig
+from bayeskit.inference.gibbs import GibbsConfig
 from bayeskit.inference.importance import ImportanceConfig
 from bayeskit.inference.metropolis import MetropolisConfig
 from bayeskit.inference.nuts import NUTSConfig
@@ -15,13 +18,17 @@ from bayeskit.inference.rejection import RejectionConfig
 from bayeskit.inference.smc import SMCConfig
 from bayeskit.inference.stan import CONFIGS, StanConfig
 from bayeskit.inference.stan import AnyConfig as AnyStanConfig
+from bayeskit.inference.svi import SVIConfig
 
 AnySamplerConfig = MetropolisConfig | RejectionConfig | ImportanceConfig | SMCConfig
-AnyConfig = AnyStanConfig | NUTSConfig | AnySamplerConfig | ExactConfig
+AnyConfig = AnyStanConfig | NUTSConfig | SVIConfig | GibbsConfig | EMConfig | AnySamplerConfig | ExactConfig
 
 ENGINES: dict[str, type[AnyConfig]] = {
     "stan": StanConfig,
     "nuts": NUTSConfig,
+    "svi": SVIConfig,
+    "gibbs": GibbsConfig,
+    "em": EMConfig,
     "metropolis": MetropolisConfig,
     "rejection": RejectionConfig,
     "importance": ImportanceConfig,
@@ -56,14 +63,30 @@ def config_of(engine: str | None, config: AnyConfig | None, default: str) -> Any
 def configured(engine: str, given: Mapping[str, Any], base: AnyConfig | None = None) -> AnyConfig:
     """Return an engine's configuration from a command's options, of which None was not given.
 
+    Parameters
+    ----------
+    engine
+        A key of ``ENGINES``.
+    given
+        Options by name. ``device`` is one of all engines; those that know only the CPU take no other.
+    base
+        What stands where an option was not given.
+
     Raises
     ------
     ConfigError
-        For an unknown engine, or an option that it does not take.
+        For an unknown engine, an option that it does not take, or a device that it does not run on.
     """
     if engine not in ENGINES:
         raise ConfigError(f"engine '{engine}' is unknown; choose from {', '.join(ENGINES)}")
-    return with_options(ENGINES[engine], f"--engine {engine}", given, base)
+    config, asked = ENGINES[engine], dict(given)
+    device = asked.get("device") or "auto"
+    if "device" not in config.model_fields:
+        if device == "cuda":
+            raise ConfigError(f"engine {engine} runs on the CPU; leave --device out, or give --device cpu")
+        asked.pop("device", None)
+    resolve_device(device)
+    return with_options(config, f"--engine {engine}", asked, base)
 
 
 def with_options(

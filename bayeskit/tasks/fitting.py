@@ -1,4 +1,4 @@
-"""What a run can be asked for: the table of models, and a task with the command and the script that repeat it."""
+"""What a run can be asked for: a task, with the command and the script that repeat it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bayeskit.core.errors import ConfigError
-from bayeskit.datasets.weather import load_weather
-from bayeskit.inference.importance import ImportanceConfig
-from bayeskit.inference.metropolis import MetropolisConfig
-from bayeskit.inference.smc import SMCConfig
 from bayeskit.inference.stan import StanConfig
 from bayeskit.models.program import StanProgram, stan_program
-from bayeskit.models.weather import weather
 from bayeskit.tasks import templates
 from bayeskit.tasks.engines import AnyConfig, engine_of
+from bayeskit.tasks.models import MODELS
 
 
 class Scripted(Protocol):
@@ -40,45 +36,6 @@ class Scripted(Protocol):
 
 
 @dataclass(frozen=True)
-class ModelEntry:
-    """One row of the table of models.
-
-    Parameters
-    ----------
-    load, build
-        Functions of the public API: one reads the file, the other makes a model of the data.
-    configs
-        What can fit it by name, the default first, with the configuration that it has unless told otherwise.
-    demo
-        Data file in ``data/`` and options, one row a demonstration.
-    """
-
-    load: Callable[..., Any]
-    build: Callable[..., Any]
-    configs: Mapping[str, AnyConfig]
-    demo: tuple[tuple[str, Mapping[str, Any]], ...]
-
-
-MODELS = {
-    "weather": ModelEntry(
-        load=load_weather,
-        build=weather,
-        # Every kept draw comes with all the states, so that many chains keep few draws each.
-        configs={
-            "stan": StanConfig(),
-            "metropolis": MetropolisConfig(draws=60, thin=20),
-            "importance": ImportanceConfig(draws=4000),
-            "smc": SMCConfig(particles=1000),
-        },
-        demo=(
-            ("seattle-weather.csv", {"model": "level"}),
-            ("seattle-weather.csv", {"model": "trend", "rain": "noise"}),
-        ),
-    )
-}
-
-
-@dataclass(frozen=True)
 class Task:
     """What a run was asked for; the command, the script and ``run.json`` all follow from it.
 
@@ -90,13 +47,13 @@ class Task:
         Path of the file.
     options, load_options
         The model's and the loader's own options.
-    config, seed, device
-        What draws, how, and on what.
+    config, seed
+        What draws, and how.
 
     Raises
     ------
     ConfigError
-        For an engine that cannot fit the model or run on the device, another config, or a seed out of range.
+        For an engine that cannot fit the model, another config, or a seed out of range.
     """
 
     name: str
@@ -105,7 +62,6 @@ class Task:
     load_options: Mapping[str, Any] = field(default_factory=dict)
     config: AnyConfig = field(default_factory=StanConfig)
     seed: int = 1
-    device: str = "auto"
 
     def __post_init__(self) -> None:
         engines = MODELS[self.name].configs
@@ -114,10 +70,6 @@ class Task:
         if self.engine == "stan" and not isinstance(self.config, StanConfig):
             raise ConfigError(f"Stan fits {self.name} by NUTS; give a StanConfig, not a {type(self.config).__name__}")
         check_seed(self.seed)
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise ConfigError(f"device '{self.device}' is unknown; choose from auto, cpu, cuda")
-        if self.device == "cuda":
-            raise ConfigError(f"engine {self.engine} runs on the CPU; leave --device out, or give --device cpu")
 
     @property
     def engine(self) -> str:
@@ -125,9 +77,17 @@ class Task:
         return engine_of(self.config)
 
     @property
+    def default_name(self) -> str:
+        """Name of the run folder where none is given."""
+        told = [str(self.options["model"])] if "model" in self.options else []
+        engine = [] if self.engine == next(iter(MODELS[self.name].configs)) else [self.engine]
+        dp = ["dp"] if self.options.get("dp") else []
+        return "-".join([self.name, *told, Path(self.data).stem, *dp, *engine])
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What ``run.json`` keeps of the options."""
-        return {**self.load_options, **self.options, **self.config.model_dump(), "device": "cpu"}
+        return {**self.load_options, **self.options, "device": "cpu", **self.config.model_dump()}
 
     def build(self) -> Any:
         """Read the file and make the model."""
@@ -253,11 +213,11 @@ def command_options(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> li
     """Return options as the command line has them, without those at their defaults."""
     words = []
     for option, value in given.items():
-        if value in (None, [], ()) or (option in defaults and defaults[option] == value):
+        if value is None or value in ([], ()) or (option in defaults and defaults[option] == value):
             continue
         name = f"--{option.replace('_', '-')}"
-        if value is True:
-            words.append(name)
+        if isinstance(value, bool):
+            words.append(name if value else f"--no-{option.replace('_', '-')}")
             continue
         for single in value if isinstance(value, list | tuple) else [value]:
             words += [name, str(single)]

@@ -11,6 +11,10 @@ PROGRAM = """# Read the program, with what it includes, and check its data; it i
 model = {build}
 """
 
+PYRO = """# Read the program; each of its arguments is the column of that name, as a tensor.
+model = {build}
+"""
+
 DENSITY = """# The log density to draw from; print(model.card()) shows what the report says of it.
 model = {build}
 """

@@ -3,20 +3,19 @@
 from bayeskit.workflows.calibrating import calibrate, calibrate_to_folder, calibration_again
 from bayeskit.workflows.comparing import compare
 from bayeskit.workflows.crosschecking import crosscheck, crosscheck_to_folder
+from bayeskit.workflows.demonstrating import demo, diagnosis, shipped
 from bayeskit.workflows.drawing import Model, Progress
 from bayeskit.workflows.fitting import (
     assess,
-    demo,
-    diagnosis,
     fit,
     fit_to_folder,
     load_run,
     report,
     report_again,
     save_run,
-    shipped,
 )
 from bayeskit.workflows.indexing import write_index
+from bayeskit.workflows.using import generate, predict
 
 __all__ = [
     "Model",
@@ -32,7 +31,9 @@ __all__ = [
     "diagnosis",
     "fit",
     "fit_to_folder",
+    "generate",
     "load_run",
+    "predict",
     "report",
     "report_again",
     "save_run",

@@ -22,10 +22,13 @@ from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Provenance
 from bayeskit.core.words import listing
 from bayeskit.diagnostics.calibration import Calibration, assess_calibration
+from bayeskit.inference.gibbs import GibbsConfig
+from bayeskit.inference.nuts import NUTSConfig
 from bayeskit.inference.stan import StanConfig, fit_stan
+from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram, stan_program
 from bayeskit.models.weather import WeatherModel
-from bayeskit.tasks import CALIBRATION_CONFIG, AnyConfig, CalibrationTask, DensityTask, Task
+from bayeskit.tasks import AnyConfig, CalibrationTask, DensityTask, PyroTask, Task, calibration_config
 from bayeskit.toolchain import ensure_home, read_variables
 from bayeskit.workflows.fitting import Notify, assess, fit, source_of, task_of
 from bayeskit.workflows.simulating import Arrays, Job, Model, run_all
@@ -34,7 +37,7 @@ _BITS = 11
 AT_HAND = StanConfig(chains=4, warmup=1000, draws=2**_BITS)
 """How the engine runs on the data at hand, for the truths of a posterior calibration."""
 
-DATA_SIZE = 60  # days
+DATA_SIZE = 60  # days, or points
 _NEEDED = ("r_hat", "ess_bulk", "ess_tail")  # a divergence here and there is what the calibration itself is to judge
 
 
@@ -57,14 +60,15 @@ def calibrate(
     Parameters
     ----------
     model
-        From ``weather``, whose days and priors are those of each simulation; or from ``stan_program``.
+        From ``weather`` or ``gmm``, whose size and priors are those of each simulation; or from ``stan_program``.
     simulator
         For a Stan program: another one, without parameters, whose generated quantities are a draw from the prior and
         data that follow from it, under the names that the program has for them. It takes the program's own data.
     simulations
         How many data sets are simulated and fitted.
     config
-        How Stan fits them: ``StanConfig(chains=2, warmup=500, draws=500)`` unless given.
+        How they are fitted: ``StanConfig(chains=2, warmup=500, draws=500)`` unless given, or, of mixtures,
+        ``GibbsConfig(chains=2, warmup=500, draws=1000)``.
     seed
         Simulation ``i`` follows from it and ``i`` alone, so that more simulations can be added later.
     posterior
@@ -97,12 +101,13 @@ def calibrate(
 
     Notes
     -----
-    What is ranked: of a weather model the scales, the first and last states and the joint log likelihood; of a program
-    each real quantity that the simulator has, too, and the sum of ``log_lik`` where both have that.
+    What is ranked: of a weather model the scales, the first and last states and the joint log likelihood; of a mixture
+    what does not depend on labels; of a program each real quantity that the simulator has, too, and the sum of
+    ``log_lik`` where both have that.
     """
-    how = config or CALIBRATION_CONFIG
+    how = config or calibration_config("gibbs" if isinstance(model, GMM) else "stan")
     fitted = task_of(model, how, seed)
-    assert not isinstance(fitted, DensityTask)
+    assert not isinstance(fitted, DensityTask | PyroTask)
     task = CalibrationTask(
         fitted,
         simulations=simulations,
@@ -133,15 +138,17 @@ def calibrate_to_folder(
 ) -> Calibration:
     """Do what ``bayeskit calibrate`` does: from files to a folder with a report.
 
-    ``data_size`` is how many of a weather file's first days each simulation has: 60, or all of a shorter file, unless
-    given.
+    ``data_size`` is how many of the file's first rows each simulation has: 60, or all of a shorter file, unless given.
     """
     fit_task = task.fit
     model = fit_task.build()
     if isinstance(fit_task, Task):
-        assert isinstance(model, WeatherModel)
-        days = min(DATA_SIZE, model.data.n_days) if data_size is None else data_size
-        model = replace(fit_task, load_options={**fit_task.load_options, "days": days}).build()
+        assert isinstance(model, WeatherModel | GMM)
+        whole, option = (
+            (model.data.n_days, "days") if isinstance(model, WeatherModel) else (model.data.n_points, "first")
+        )
+        size = min(DATA_SIZE, whole) if data_size is None else data_size
+        model = replace(fit_task, load_options={**fit_task.load_options, option: size}).build()
         notify(model.data.source.description)
     return calibrate(
         model,
@@ -265,7 +272,7 @@ def _provenance(
     return Provenance(
         model=model.name,
         engine=task.fit.engine,
-        kind="mcmc" if isinstance(task.fit.config, StanConfig) else "variational",
+        kind="mcmc" if isinstance(task.fit.config, StanConfig | GibbsConfig | NUTSConfig) else "variational",
         config=task.settings,
         seed=task.fit.seed,
         data=source_of(model),

@@ -10,23 +10,27 @@ from pathlib import Path
 from bayeskit import runs
 from bayeskit.core.errors import ConfigError
 from bayeskit.core.files import write_text
+from bayeskit.core.language import say
 from bayeskit.core.paths import resource
 from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.diagnostics import agreement
 from bayeskit.diagnostics.agreement import Crosscheck, Expected, TargetResults
 from bayeskit.models.density import DensityModel
+from bayeskit.models.gmm import GMM
 from bayeskit.models.pyro_program import PyroProgram
 from bayeskit.models.targets import TARGETS, Target
-from bayeskit.tasks import AnyDensity, CrosscheckTask, model_of
+from bayeskit.tasks import MIXTURE, AnyDensity, CrosscheckTask, model_of
 from bayeskit.toolchain import compile_program, ensure_home
 from bayeskit.workflows.fitting import Notify, assess, fit
 
 FILES = ("crosscheck.json", "report.html")
-_OWN_ENGINES: Mapping[bool, tuple[str, ...]] = {
-    True: ("metropolis", "importance", "smc"),
-    False: ("nuts", "metropolis", "importance", "smc"),
+_OWN_ENGINES: Mapping[type, tuple[str, ...]] = {
+    DensityModel: ("metropolis", "importance", "smc"),
+    PyroProgram: ("nuts", "metropolis", "importance", "smc"),
+    GMM: ("gibbs", "nuts", "stan", "metropolis", "smc"),
 }
+_FEW = 8  # free parameters of a mixture, up to which samplers that know nothing of its form find their way
 
 
 def crosscheck(
@@ -37,8 +41,8 @@ def crosscheck(
     Parameters
     ----------
     targets
-        Names of shipped targets, ``FILE.py:NAME``, or models from ``density`` and ``pyro_program``; all that are
-        shipped unless given.
+        Names of shipped targets, ``FILE.py:NAME``, or models from ``density``, ``pyro_program`` and ``gmm``; all that
+        are shipped unless given.
     seed
         Of every engine.
     notify
@@ -56,8 +60,8 @@ def crosscheck(
         For an unknown target.
     """
     tell = notify or (lambda _: None)
-    asked = [targets] if isinstance(targets, str | DensityModel | PyroProgram | Target) else list(targets)
-    models = [model_of(one) if isinstance(one, str) else one for one in asked or TARGETS]
+    asked = [targets] if isinstance(targets, str | DensityModel | PyroProgram | GMM | Target) else list(targets)
+    models = [model_of(one) if isinstance(one, str) else one for one in asked or [*TARGETS, MIXTURE]]
     _compile([model for model in models if isinstance(model, Target)], tell)
     return agreement.crosscheck({_name(model): _results(model, seed, tell) for model in models}, seed=seed)
 
@@ -88,7 +92,10 @@ def _results(model: AnyDensity, seed: int, tell: Callable[[str], None]) -> Targe
             engine: Expected(cell.outcome, cell.reason, cell.by) for engine, cell in model.expected.items()
         }
     else:
-        expected = dict.fromkeys(_OWN_ENGINES[isinstance(model, DensityModel)], Expected("agree"))
+        expected = dict.fromkeys(_OWN_ENGINES[type(model)], Expected("agree"))
+        if isinstance(model, GMM) and model.spec.n_parameters > _FEW:
+            lost = Expected("none", say("it gets lost among so many parameters as this mixture has"))
+            expected |= dict.fromkeys(("metropolis", "smc"), lost)
     results: dict[str, tuple[Fit, Assessment] | str] = {}
     cells = dict(expected)
     for engine, cell in expected.items():
@@ -101,7 +108,7 @@ def _results(model: AnyDensity, seed: int, tell: Callable[[str], None]) -> Targe
             if isinstance(model, Target):
                 raise
             cells[engine] = Expected("none", str(error))
-    title = model.card().title if isinstance(model, Target) else model.name
+    title = model.card().title if isinstance(model, Target | GMM) else model.name
     return TargetResults(results, cells, title=title)
 
 

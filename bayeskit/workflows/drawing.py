@@ -10,25 +10,30 @@ from pathlib import Path
 from typing import Any
 
 from bayeskit.core.density import Density
+from bayeskit.core.devices import resolve_device
 from bayeskit.core.errors import ConfigError
 from bayeskit.core.proposals import Proposal
 from bayeskit.core.types import Draws
 from bayeskit.inference._stan_density import StanDensity, stan_density
+from bayeskit.inference.em import EMConfig, fit_em
 from bayeskit.inference.exact import ExactConfig, draw_exact
+from bayeskit.inference.gibbs import GibbsConfig, fit_gibbs
 from bayeskit.inference.importance import ImportanceConfig, fit_importance
 from bayeskit.inference.metropolis import MetropolisConfig, fit_metropolis
 from bayeskit.inference.nuts import NUTSConfig, fit_nuts
 from bayeskit.inference.rejection import RejectionConfig, fit_rejection
 from bayeskit.inference.smc import SMCConfig, fit_smc
 from bayeskit.inference.stan import fit_stan
+from bayeskit.inference.svi import SVIConfig, fit_svi
 from bayeskit.models.density import DensityModel
+from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram
 from bayeskit.models.pyro_program import PyroProgram
 from bayeskit.models.targets import Target
 from bayeskit.models.weather import WeatherModel
 from bayeskit.tasks import AnyConfig, engine_of
 
-Model = WeatherModel | StanProgram | DensityModel | PyroProgram | Target
+Model = WeatherModel | GMM | StanProgram | DensityModel | PyroProgram | Target
 Progress = Callable[[int, int], None]
 
 
@@ -42,11 +47,15 @@ def draw(
     ConfigError
         If this engine cannot draw from the model.
     """
-    if isinstance(config, NUTSConfig):
-        if not isinstance(model, PyroProgram | Target):
-            raise ConfigError(f"engine nuts runs Pyro programs, which {model.name} is not; take another engine")
-        program, args, kwargs = model.pyro_program()
-        return fit_nuts(program, args, kwargs, config=config, seed=seed, progress=progress)
+    if isinstance(config, NUTSConfig | SVIConfig):
+        return _run_pyro(model, config, seed, progress)
+    if isinstance(config, EMConfig | GibbsConfig):
+        if not isinstance(model, GMM):
+            engine = engine_of(config)
+            raise ConfigError(f"engine {engine} needs a model's own updates, which {model.name} has not; take another")
+        if isinstance(config, EMConfig):
+            return fit_em(model.em(resolve_device(config.device)), config, seed=seed, progress=progress)
+        return fit_gibbs(model.gibbs(), config, seed=seed, progress=progress)
     if isinstance(config, ExactConfig):
         if not isinstance(model, Target) or model.exact is None:
             raise ConfigError(f"nobody knows how to draw from {model.name} directly; take another engine than exact")
@@ -54,8 +63,12 @@ def draw(
     if isinstance(config, MetropolisConfig | RejectionConfig | ImportanceConfig | SMCConfig):
         with density_of(model, seed=seed, output_dir=output_dir) as density:
             draws = _sample(model, density, config, seed, progress)
-            return _with_stan(draws, density) if isinstance(density, StanDensity) else draws
-    if not isinstance(model, WeatherModel | StanProgram | Target):
+            return (
+                _with_stan(draws, density)
+                if isinstance(density, StanDensity)
+                else _with_predictions(model, draws, seed)
+            )
+    if not isinstance(model, WeatherModel | GMM | StanProgram | Target):
         raise ConfigError(f"engine {engine_of(config)} runs Stan programs, which {model.name} is not; take another one")
     return fit_stan(model, config, seed=seed, output_dir=output_dir)
 
@@ -65,13 +78,44 @@ def density_of(model: Model, *, seed: int, output_dir: Path | None = None) -> It
     """Give a model's log density: its own, its Pyro program's, or what Stan computes of its Stan program."""
     if isinstance(model, DensityModel | Target):
         yield model.density()
-    elif isinstance(model, PyroProgram):
+    elif isinstance(model, PyroProgram | GMM):
         from bayeskit.inference._pyro_density import pyro_density
 
-        yield pyro_density(*model.pyro_program())
+        yield pyro_density(*model.pyro_program(), starts=model.starts if isinstance(model, GMM) else None)
     else:
         with stan_density(model, seed=seed, output_dir=output_dir) as density:
             yield density
+
+
+def _run_pyro(model: Model, config: NUTSConfig | SVIConfig, seed: int, progress: Progress | None) -> Draws:
+    """Run a program by NUTS or variational inference, and what it says of its data beside it."""
+    if not isinstance(model, PyroProgram | GMM | Target):
+        raise ConfigError(
+            f"engine {engine_of(config)} runs Pyro programs, which {model.name} is not; take another engine"
+        )
+    program, args, kwargs = model.pyro_program()
+    starts = model.starts if isinstance(model, GMM) else None
+    if isinstance(config, NUTSConfig):
+        draws = fit_nuts(program, args, kwargs, config=config, seed=seed, starts=starts, progress=progress)
+    else:
+        draws = fit_svi(program, args, kwargs, config=config, seed=seed, starts=starts, progress=progress)
+    return _with_predictions(model, draws, seed)
+
+
+def _with_predictions(model: Model, draws: Draws, seed: int) -> Draws:
+    """Add what a user's own program says of its data; the other models know that themselves."""
+    if not isinstance(model, PyroProgram) or draws.kind == "point":
+        return draws
+    from bayeskit.inference._pyro_predictive import predictive_groups
+
+    n_chains, n_draws = next(iter(draws.values.values())).shape[:2]
+    weighted = draws.kind == "weighted"  # each draw has a weight of its own, and none may be left out
+    most = {"most_runs": n_chains * n_draws} if weighted else {}
+    learned = draws.groups.get("derived")
+    made = predictive_groups(*model.pyro_program(), draws.values, seed=seed, learned=learned, **most)
+    if weighted and any(len(array[0]) < n_draws for array in made.get("posterior_predictive", {}).values()):
+        made = {"observed_data": made["observed_data"]}
+    return replace(draws, groups={**made, **draws.groups})
 
 
 def _with_stan(draws: Draws, density: StanDensity) -> Draws:

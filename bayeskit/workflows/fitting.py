@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bayeskit import runs
 from bayeskit.core.errors import ConfigError, ReportError
 from bayeskit.core.files import write_text
-from bayeskit.core.paths import resource
 from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Assessment, Fit, Kind, Provenance, Source
 from bayeskit.diagnostics.convergence import assess_convergence
 from bayeskit.diagnostics.independent import assess_independent
+from bayeskit.diagnostics.mixtures import assess_mixture
 from bayeskit.diagnostics.point import assess_point
 from bayeskit.diagnostics.variational import assess_variational
 from bayeskit.diagnostics.weighted import assess_weighted
+from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram
+from bayeskit.models.pyro_program import PyroProgram
 from bayeskit.models.targets import Target
 from bayeskit.models.weather import WeatherModel
 from bayeskit.posterior import to_datatree
-from bayeskit.tasks import DEFAULT_ENGINES, MODELS, AnyConfig, DensityTask, ProgramTask, Task, config_of, default_config
-from bayeskit.toolchain import compile_program, describe, ensure_home
+from bayeskit.tasks import (
+    DEFAULT_ENGINES,
+    MODELS,
+    AnyConfig,
+    DensityTask,
+    ProgramTask,
+    PyroTask,
+    Task,
+    config_of,
+    default_config,
+)
 from bayeskit.workflows.drawing import Model, Progress, draw
-from bayeskit.workflows.indexing import told, write_index
+from bayeskit.workflows.indexing import told
 from bayeskit.workflows.printing import Format, warn, write_figures
 
 Notify = Callable[[str], None]
-AnyTask = Task | ProgramTask | DensityTask
+AnyTask = Task | ProgramTask | DensityTask | PyroTask
 _ASSESSMENTS: dict[Kind, Callable[[Fit], Assessment]] = {
     "mcmc": assess_convergence,
     "iid": assess_independent,
@@ -54,10 +64,11 @@ def fit(
     Parameters
     ----------
     model
-        From ``weather``, ``stan_program``, ``density``, ``pyro_program`` or ``target``.
+        From ``weather``, ``gmm``, ``stan_program``, ``density``, ``pyro_program``, ``load_program`` or ``target``.
     engine
-        What draws: ``stan``, ``nuts`` (Pyro's), ``metropolis``, ``rejection``, ``importance`` or ``smc``. Unless it or
-        a configuration is given, Stan where there is a Stan program, ``nuts`` for Pyro's, ``metropolis`` otherwise.
+        What fits: ``stan``, ``nuts`` or ``svi`` (Pyro programs), ``gibbs`` or ``em`` (mixtures), ``metropolis``,
+        ``rejection``, ``importance`` or ``smc``. Unless it or a configuration is given, ``gibbs`` for mixtures, Stan
+        where there is a Stan program, ``nuts`` for Pyro's, ``metropolis`` otherwise.
     config
         How the engine runs, e.g. ``StanConfig`` or ``MetropolisConfig``, which also says which engine; the model's
         defaults unless given. A Stan program also takes ``PathfinderConfig``, ``LaplaceConfig``, ``VariationalConfig``
@@ -117,7 +128,8 @@ def assess(fit: Fit) -> Assessment:
     """
     if fit.provenance.kind not in _ASSESSMENTS:
         raise ConfigError(f"there are no diagnostics for draws of kind '{fit.provenance.kind}' yet")
-    return _ASSESSMENTS[fit.provenance.kind](fit)
+    assessment = _ASSESSMENTS[fit.provenance.kind](fit)
+    return assessment if fit.provenance.card.mixture is None else assess_mixture(fit, assessment)
 
 
 def report(fit: Fit, assessment: Assessment, path: str | Path, *, language: str = "en") -> Path:
@@ -176,7 +188,7 @@ def configuration(model: Model, engine: str | None, config: AnyConfig | None) ->
     found = config_of(engine, config, default)
     if config is not None:
         return found
-    if isinstance(model, WeatherModel):
+    if isinstance(model, WeatherModel | GMM):
         return MODELS[model.name].configs.get(engine or default, found)
     if isinstance(model, StanProgram):
         return found
@@ -198,7 +210,7 @@ def fit_to_folder(
     The report is in ``language``, and so are its ``figures`` for print; all else, ``run.json`` too, is in English.
     """
     model = task.build()
-    if isinstance(model, WeatherModel):  # a program may still refuse its data, in one line
+    if isinstance(model, WeatherModel | GMM):  # a program may still refuse its data, in one line
         notify(model.data.source.description)
     with runs.new_folder(out, overwrite=overwrite) as partial:
         with runs.scratch(partial) as chains:
@@ -208,25 +220,6 @@ def fit_to_folder(
         problem = _write(fitted, assessment, partial, language, figures, notify)
     _tell(problem, out)
     return assessment
-
-
-def demo(out: Path, notify: Notify) -> Path:
-    """Run every demonstration in the table of models on shipped data; write an index over the reports."""
-    tasks = [Task(name, shipped(file), options) for name, entry in MODELS.items() for file, options in entry.demo]
-    _compile_side_by_side(tasks, notify)
-    for task in tasks:
-        folder = out / "-".join([task.name, *task.options.values()])
-        notify(f"fitting {folder.name}")
-        fit_to_folder(task, folder, overwrite=True, notify=notify)
-    return write_index(out)
-
-
-def diagnosis() -> dict[str, str]:
-    """Return what ``bayeskit doctor`` says, by topic: versions, machine, GPU, Stan."""
-    import torch
-
-    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none; Pyro runs on the CPU"
-    return {**versions(), **hardware(), "gpu": gpu, **describe()}
 
 
 def task_of(model: Model, config: AnyConfig, seed: int) -> AnyTask:
@@ -242,12 +235,19 @@ def task_of(model: Model, config: AnyConfig, seed: int) -> AnyTask:
             config=config,
             seed=seed,
         )
+    if isinstance(model, GMM) and model.data.source.sha256 and not model.reference:
+        columns = {"columns": ",".join(model.data.columns)}
+        return Task(model.name, model.data.source.path, model.options, columns, config, seed)
+    if isinstance(model, PyroProgram) and model.source.sha256:
+        return PyroTask(model.reference, model.source.path, config, seed)
+    if isinstance(model, GMM):
+        return DensityTask(model.reference, config, seed)
     return DensityTask(model.name if isinstance(model, Target) else model.reference, config, seed)
 
 
 def _program_hash(model: Model) -> dict[str, str]:
     """Return what tells whether a program is still the one that ran."""
-    if isinstance(model, WeatherModel | Target) or not model.sha256:
+    if isinstance(model, WeatherModel | Target | GMM) or not model.sha256:
         return {}
     return {"program_sha256": model.sha256}
 
@@ -258,7 +258,7 @@ def _path_of_data(model: StanProgram) -> str | None:
 
 def source_of(model: Model) -> Source:
     """Return the file that a model's data came from."""
-    return model.data.source if isinstance(model, WeatherModel) else model.source
+    return model.data.source if isinstance(model, WeatherModel | GMM) else model.source
 
 
 def _write(
@@ -285,18 +285,3 @@ def _tell(problem: Exception | None, out: Path) -> None:
         raise ReportError(
             f"the numbers are in {out}, the report could not be made ({problem}); 'bayeskit report {out}' tries again"
         ) from problem
-
-
-def _compile_side_by_side(tasks: Sequence[Task], notify: Notify) -> None:
-    """Each compilation takes one core."""
-    home = ensure_home()
-    programs = {task.build().program for task in tasks}
-    notify("compiling the Stan programs, unless this was done before")
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(lambda program: compile_program(resource("stan", program), home, (resource("stan"),)), programs))
-
-
-def shipped(file: str) -> str:
-    """Return the path of a file in ``data`` as the user would type it, where it lies below the folder they are in."""
-    path = resource("data", file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -20,6 +20,7 @@ from bayeskit.core.errors import DataError, InferenceError, ProgramError
 from bayeskit.core.types import Draws
 from bayeskit.diagnostics.calibration import Simulation, rank_quantities
 from bayeskit.diagnostics.convergence import summarise
+from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram
 from bayeskit.models.weather import WeatherModel
 from bayeskit.tasks import AnyConfig
@@ -27,7 +28,7 @@ from bayeskit.workflows.drawing import draw
 from bayeskit.workflows.fitting import Notify
 
 Arrays = Mapping[str, NDArray[Any]]
-Model = WeatherModel | StanProgram  # what can simulate
+Model = WeatherModel | GMM | StanProgram  # what can simulate
 
 _TELL_EVERY = 10.0  # seconds
 
@@ -45,8 +46,9 @@ class Job:
     def simulate(self, rng: np.random.Generator) -> tuple[Arrays, Model]:
         """Return a truth, and the model with data that follow from it."""
         if self.truth is None:
-            assert isinstance(self.model, WeatherModel)
+            assert isinstance(self.model, WeatherModel | GMM)
             return self.model.simulate(rng)
+        assert not isinstance(self.model, GMM)
         if isinstance(self.model, WeatherModel):
             return self.model.continued(self.truth, self.model.data.n_days, rng)
         return self.model.simulated(self.truth)

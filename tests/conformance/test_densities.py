@@ -170,11 +170,12 @@ def test_a_pyro_program(folder, engine, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["nothing"], "there is no model or target 'nothing'; choose from weather, beta"),
+        (["nothing"], "there is no model or target 'nothing'; choose from weather, gmm, beta"),
         (["absent.py:x"], "there is no file absent.py; give FILE.py:NAME"),
         (["mine.py:nobody"], "mine.py has nothing under the name 'nobody', not a model; it makes pair, boxed, single"),
         (["mine.py:number"], "mine.py has a int under the name 'number', not a model"),
-        (["mine.py:pair", "--engine", "gibbs"], "engine 'gibbs' is unknown; choose from stan, nuts, metropolis"),
+        (["mine.py:pair", "--engine", "hmc"], "engine 'hmc' is unknown; choose from stan, nuts, svi"),
+        (["mine.py:pair", "--engine", "gibbs"], "engine gibbs needs a model's own updates, which a pair has not; take"),
         (["mine.py:pair", "--engine", "stan"], "engine stan runs Stan programs, which a pair is not"),
         (["mine.py:pair", "--engine", "nuts"], "engine nuts runs Pyro programs, which a pair is not"),
         (["mine.py:pair", "--engine", "exact"], "nobody knows how to draw from a pair directly"),

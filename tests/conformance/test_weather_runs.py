@@ -1,5 +1,6 @@
 """What every run promises, for every form of the weather models: from a file to a folder, by command and by script."""
 
+import inspect
 import itertools
 import json
 import os
@@ -302,14 +303,13 @@ def test_demo_tasks_stand_on_shipped_data():
     from bayeskit.core.paths import resource
 
     for entry in MODELS.values():
-        for file, options in entry.demo:
+        for file, load, options in entry.demo.values():
             assert resource("data", file).is_file()
-            assert set(options) <= {"model", "form", "rain", "rain_threshold", "prior"}
+            assert set(load) <= set(inspect.signature(entry.load).parameters)
+            assert set(options) <= set(inspect.signature(entry.build).parameters)
 
 
 def test_command_line_has_the_library_s_defaults():
-    import inspect
-
     from bayeskit.cli.common import weather_task
     from bayeskit.cli.fitting import fit_weather, script_weather
 
@@ -317,7 +317,7 @@ def test_command_line_has_the_library_s_defaults():
         given = {name: p.default for name, p in inspect.signature(command).parameters.items()}
         library = {"model": "level", "form": "marginal", "rain": "ignore"}
         assert given.items() >= library.items()
-        assert weather_task(given | {"data": "days.csv"}).config == bk.StanConfig()
+        assert weather_task("days.csv", given).config == bk.StanConfig()
 
 
 def test_help_is_instant():

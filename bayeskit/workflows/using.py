@@ -1,0 +1,293 @@
+"""A finished run put to use: what it says of new data, and data drawn from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayeskit.core.errors import ConfigError, DataError
+from bayeskit.core.files import readable_disk_errors, write_text
+from bayeskit.core.types import Fit
+from bayeskit.datasets._problems import Place, counted, listed
+from bayeskit.datasets.tables import read_table, refuse_same_names
+from bayeskit.diagnostics.weighted import draw_weights
+from bayeskit.models.mixtures.parameters import Components
+from bayeskit.models.mixtures.prediction import components_in_units, generate_points, predict_points
+from bayeskit.tasks.fitting import check_seed
+from bayeskit.workflows.fitting import Notify, load_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+Results = Mapping[str, NDArray[np.generic]]
+
+MOST_POINTS = 10_000_000
+UNUSUAL = 0.99  # an anomaly score that is worth a word
+_RESAMPLED = 4000  # of weighted draws
+_DIGITS = 8  # significant ones, of numbers in files
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a model's finished runs are good for.
+
+    Parameters
+    ----------
+    columns
+        The names of the columns of the data that a fit knows.
+    predict
+        Takes a fit, new values ``n_rows x n_columns`` in that order, NaN where missing, and a stream, and returns
+        columns of results by name, ``n_rows`` each.
+    generate
+        Takes a fit, a number of rows, and a stream, and returns columns.
+    """
+
+    columns: Callable[[Fit], tuple[str, ...]]
+    predict: Callable[[Fit, Floats, np.random.Generator], Results]
+    generate: Callable[[Fit, int, np.random.Generator], Results]
+
+
+def predict(
+    run: Fit | str | os.PathLike[str], data: pd.DataFrame | str | os.PathLike[str], *, seed: int = 1
+) -> pd.DataFrame:
+    """Return what a finished run says of new data.
+
+    Parameters
+    ----------
+    run
+        A fit, or the folder of a finished run.
+    data
+        A data frame, or a CSV or Parquet file. Columns are taken by their names, in any order; where a value is
+        missing, the others tell what they can.
+    seed
+        For what is estimated by simulation, the anomaly score.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each row of the data, in their order: all of its columns as they are, and behind them those of the
+        results; a name that the data have already gets a ``_``. Of a mixture: ``component``, the likeliest one, from 1;
+        ``certainty``, the chance that it is this one; ``p_1``, ``p_2`` and so on, the chance of each component (mean
+        over the posterior), with ``p_1_low`` and ``p_1_high``, 5 % and 95 % of it (not of a point estimate);
+        ``log_density``; and ``anomaly``, from 0 to 1: the chance that a new point of the same mixture has a higher
+        density, so that 0.99 means that one in a hundred is as unusual.
+
+    Raises
+    ------
+    ConfigError
+        If runs of this model do not predict.
+    DataError
+        If a column is missing or holds text or infinite values, or the run has no draws.
+    """
+    check_seed(seed)
+    fit, use = _used(run, "predict new data")
+    frame, values, _ = _read(data, use.columns(fit))
+    return _beside(frame, use.predict(fit, values, np.random.default_rng([seed, 2])))
+
+
+def generate(run: Fit | str | os.PathLike[str], n: int = 1000, *, seed: int = 1) -> pd.DataFrame:
+    """Return new data drawn from a finished run: from its posterior predictive distribution.
+
+    Parameters
+    ----------
+    run
+        A fit, or the folder of a finished run.
+    n
+        How many rows.
+    seed
+        Of the stream.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of the data that the run was fitted to, and behind them, of a mixture, ``component``: which made the
+        point, from 1.
+
+    Raises
+    ------
+    ConfigError
+        If runs of this model generate nothing, or ``n`` is out of range.
+    DataError
+        If the run has no draws.
+    """
+    import pandas as pd
+
+    check_seed(seed)
+    if not 1 <= n <= MOST_POINTS:
+        raise ConfigError(f"n must lie between 1 and {MOST_POINTS:,}, got {n}")
+    fit, use = _used(run, "generate data")
+    made = use.generate(fit, n, np.random.default_rng([seed, 3]))
+    data = pd.DataFrame({name: made[name] for name in use.columns(fit)})
+    return _beside(data, {name: column for name, column in made.items() if name not in data})
+
+
+def predict_to_file(
+    run: Path, data: str, out: Path, *, overwrite: bool = False, seed: int = 1, notify: Notify | None = None
+) -> Path:
+    """Write what a finished run says of new data to a CSV file. ``notify`` hears what is worth a word."""
+    check_seed(seed)
+    _check_out(out, run, overwrite, Path(data).expanduser())
+    fit, use = _used(run, "predict new data")
+    frame, values, rows = _read(Path(data).expanduser(), use.columns(fit))
+    results = use.predict(fit, values, np.random.default_rng([seed, 2]))
+    if notify is not None:
+        for line in _told(values, rows, results):
+            notify(line)
+    _write(_beside(frame, {name: _formatted(column) for name, column in results.items()}), out)
+    return out
+
+
+def generate_to_file(run: Path, n: int, out: Path, *, overwrite: bool = False, seed: int = 1) -> Path:
+    """Write data drawn from a finished run to a CSV file."""
+    _check_out(out, run, overwrite)
+    made = generate(run, n, seed=seed)
+    _write(made.apply(lambda column: _formatted(column.to_numpy())), out)
+    return out
+
+
+def _mixture_columns(fit: Fit) -> tuple[str, ...]:
+    return tuple(str(name) for name in fit.posterior["posterior"]["column"].to_numpy())
+
+
+def _predict_mixture(fit: Fit, values: Floats, rng: np.random.Generator) -> Results:
+    found = predict_points(_components(fit, rng), values, rng=rng)
+    columns: dict[str, NDArray[np.generic]] = {"component": found.component, "certainty": found.certainty}
+    for k in range(found.responsibility.shape[1]):
+        columns[f"p_{k + 1}"] = found.responsibility[:, k]
+        if found.low is not None and found.high is not None:
+            columns |= {f"p_{k + 1}_low": found.low[:, k], f"p_{k + 1}_high": found.high[:, k]}
+    return {**columns, "log_density": found.log_density, "anomaly": found.anomaly}
+
+
+def _generate_mixture(fit: Fit, n: int, rng: np.random.Generator) -> Results:
+    points, labels = generate_points(_components(fit, rng), n, rng=rng)
+    names = _mixture_columns(fit)
+    own = "component" if "component" not in names else "component_"
+    return {**dict(zip(names, points.T, strict=True)), own: labels}
+
+
+def _components(fit: Fit, rng: np.random.Generator) -> Components:
+    """Return the draws, of equal weight."""
+    components = components_in_units(fit.posterior["posterior"].to_dataset())
+    if fit.provenance.kind != "weighted":
+        return components
+    weights = draw_weights(fit)
+    if isinstance(weights, str):
+        raise DataError(f"the run's draws cannot be weighted ({weights}); fit again")
+    return components[rng.choice(len(components.weights), _RESAMPLED, p=weights.weights)]
+
+
+USES: Mapping[str, Use] = {"gmm": Use(_mixture_columns, _predict_mixture, _generate_mixture)}
+"""By the name of the model."""
+
+
+def _used(run: Fit | str | os.PathLike[str], what: str) -> tuple[Fit, Use]:
+    fit = run if isinstance(run, Fit) else load_run(Path(run))[0]
+    model = fit.provenance.model
+    if model not in USES:
+        raise ConfigError(f"a run of {model} cannot {what}; runs of {', '.join(USES)} can")
+    if not fit.has_draws:
+        why = " ".join(str(text) for text in fit.missing) or "There are no draws."
+        raise DataError(f"the run has nothing to {what} with. {why} Fit again")
+    return fit, USES[model]
+
+
+def _read(
+    data: pd.DataFrame | str | os.PathLike[str], columns: tuple[str, ...]
+) -> tuple[pd.DataFrame, Floats, NDArray[np.generic]]:
+    """Return all columns as they are, the values of those that count, and what each row is called."""
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        place = Place("the data frame")
+        frame, rows = data, data.index.to_numpy()
+        values = _frame_values(data, columns, place)
+    else:
+        place = Place(os.fspath(data))
+        table = read_table(os.fspath(data), place)
+        refuse_same_names(table.header, place)
+        values = np.column_stack([table.wanted_numbers(table.position(name, place), place) for name in columns])
+        frame = pd.DataFrame({name: table.cells(at) for at, name in enumerate(table.header)})
+        rows = table.rows
+    for at, name in enumerate(columns):
+        infinite = np.flatnonzero(np.isinf(values[:, at]))
+        if infinite.size:
+            cells = [(rows[row], float(values[row, at])) for row in infinite]
+            raise place.error("infinite", "correct it, or leave it empty", column=name, cells=cells)
+    return frame, values, rows
+
+
+def _frame_values(data: pd.DataFrame, columns: tuple[str, ...], place: Place) -> Floats:
+    names = [str(name) for name in data.columns]
+    refuse_same_names(names, place)
+    lacking = [name for name in columns if name not in names]
+    if lacking:
+        raise place.error(f"there is no column {listed(lacking)}", f"it needs {', '.join(columns)}")
+    chosen = data.iloc[:, [names.index(name) for name in columns]]
+    try:
+        values: Floats = chosen.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise place.error(f"not numbers ({error})", "convert them, NaN where a value is missing") from error
+    return values
+
+
+def _beside(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """Return a table with the results behind it; none takes the place of a column that is there."""
+    import pandas as pd
+
+    taken = {str(name) for name in frame.columns}
+    named = {}
+    for name, column in results.items():
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        named[name] = column
+    return pd.concat([frame, pd.DataFrame(named, index=frame.index)], axis=1)
+
+
+def _told(values: Floats, rows: NDArray[np.generic], results: Results) -> list[str]:
+    told = []
+    empty = np.isnan(values).all(axis=1)
+    if empty.any():
+        what = "none of the columns, so that only the weights tell where they belong"
+        told.append(f"{counted(int(empty.sum()), 'row')} with {what}: {listed(rows[empty])}")
+    if "anomaly" in results:
+        scores = np.asarray(results["anomaly"], dtype=float)
+        many = int((scores > UNUSUAL).sum())
+        expected = (1 - UNUSUAL) * int((~np.isnan(scores)).sum())
+        told.append(
+            f"{counted(len(scores), 'point')}, {many:,} with an anomaly score above {UNUSUAL:g} "
+            f"({expected:.3g} would be if they came from this mixture)"
+        )
+    return told
+
+
+def _formatted(column: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return numbers as they stand in a file; nothing for NaN."""
+    if column.dtype.kind != "f":
+        return column
+    return np.array(["" if np.isnan(value) else f"{value:.{_DIGITS}g}" for value in column.tolist()], dtype=object)
+
+
+def _check_out(out: Path, run: Path, overwrite: bool, data: Path | None = None) -> None:
+    if out.is_dir():
+        raise ConfigError(f"output {out} is a folder; give --out a file, e.g. {out / 'new.csv'}")
+    if out.resolve().is_relative_to(run.resolve()):
+        raise ConfigError(f"output {out} lies in the run's own folder, which holds what the run wrote; choose another")
+    if data is not None and out.resolve() == data.resolve():
+        raise ConfigError(f"output {out} is the file of the data; choose another --out")
+    if out.exists() and not overwrite:
+        raise ConfigError(f"output {out} exists; choose another --out, or give --overwrite to replace it")
+
+
+def _write(frame: pd.DataFrame, out: Path) -> None:
+    with readable_disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, frame.to_csv(index=False, lineterminator="\n"))
