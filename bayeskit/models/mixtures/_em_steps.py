@@ -220,7 +220,7 @@ def _precisions(covariances: Floats, masks: Floats) -> tuple[Floats, Floats]:
 
 def _inverses(covariances: Floats) -> tuple[Floats, Floats]:
     """Return inverses, symmetric to the last bit, and log determinants of covariances."""
-    inverses: Floats = np.linalg.inv(covariances)
+    inverses: Floats = np.asarray(np.linalg.inv(covariances), dtype=np.float64)
     factors = np.linalg.cholesky(covariances)
     # The features have one product of two coordinates: the error of one half would count twice, that of both cancels.
     inverses = 0.5 * (inverses + np.swapaxes(inverses, -1, -2))
