@@ -104,9 +104,16 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     if "sample_stats" not in tree.children:
         tree["sample_stats"] = xr.DataTree()
     for name, value in draws.engine.items():
-        if value is not None:  # netCDF has no booleans
-            tree["sample_stats"].attrs[name] = int(value) if isinstance(value, bool) else value
+        if value is not None:
+            tree["sample_stats"].attrs[name] = _plain(value)
     return tree
+
+
+def _plain(value: Any) -> Any:
+    """Return what netCDF can hold, which has no booleans and no texts but Python's own, not even of a subclass."""
+    if isinstance(value, bool):
+        return int(value)
+    return str(value) if isinstance(value, str) else value
 
 
 def _without_draws(group: str, arrays: Arrays, model: Describes) -> xr.Dataset:

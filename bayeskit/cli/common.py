@@ -54,15 +54,19 @@ def _task(
     given: Mapping[str, Any],
     base: AnyConfig | None,
 ) -> Task:
-    from bayeskit.tasks import MODELS, Task, configured
+    from bayeskit.core.errors import ConfigError
+    from bayeskit.tasks import MODELS, Task, configured, default_config_of
 
     engine = given["engine"] or next(iter(MODELS[name].configs))
+    if engine not in MODELS[name].configs:
+        known = ", ".join(MODELS[name].configs)
+        raise ConfigError(f"engine '{engine}' cannot fit {name}; choose from {known}")
     return Task(
         name=name,
         data=data,
         load_options=load,
         options={**options, "prior": given["prior"] or []},
-        config=configured(engine, sampler_options(given), base or MODELS[name].configs.get(engine)),
+        config=configured(engine, sampler_options(given), base or default_config_of(name, engine, options)),
         seed=given["seed"],
     )
 

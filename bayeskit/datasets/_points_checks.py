@@ -42,8 +42,11 @@ def check_points(values: Floats, columns: Sequence[str], rows: NDArray[np.int64]
 def is_constant(values: Floats) -> bool:
     """Whether the observed values differ by no more than rounding."""
     observed = values[~np.isnan(values)]
-    with np.errstate(over="ignore", invalid="ignore"):  # infinite values are told of later
-        return not observed.size or float(np.ptp(observed)) <= _ROUNDING * float(np.abs(observed).max())
+    if not observed.size:
+        return True
+    largest = float(np.abs(observed).max())
+    with np.errstate(over="ignore", invalid="ignore"):  # of infinite values, which are told of later
+        return bool(np.isfinite(largest)) and float(np.ptp(observed)) <= _ROUNDING * largest
 
 
 def _check_values(values: Floats, name: str, rows: NDArray[np.int64], place: Place) -> None:

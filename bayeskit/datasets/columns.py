@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.errors import DataError
 from bayeskit.core.language import say, say_count
 from bayeskit.core.types import Source
 from bayeskit.core.words import listing
-from bayeskit.datasets._cells import MISSING
+from bayeskit.datasets._cells import MISSING, parse_number
 from bayeskit.datasets._problems import Place
 from bayeskit.datasets.tables import Table, read_table, refuse_same_names
 
@@ -33,11 +34,14 @@ class Columns:
         The texts that those whole numbers stand for, from 0, by column.
     source
         The file.
+    mistaken
+        What is to be said of columns of texts that look like numbers with an error in them, by column.
     """
 
     values: Mapping[str, NDArray[Any]]
     levels: Mapping[str, tuple[str, ...]]
     source: Source
+    mistaken: Mapping[str, DataError] = field(default_factory=dict)
 
 
 def load_columns(path: str | Path) -> Columns:
@@ -59,9 +63,14 @@ def load_columns(path: str | Path) -> Columns:
     refuse_same_names(table.header, place)
     values: dict[str, NDArray[Any]] = {}
     levels: dict[str, tuple[str, ...]] = {}
+    mistaken: dict[str, DataError] = {}
     for position, name in enumerate(table.header):
         numbers = table.numbers(position)
         if numbers is None:
+            mistake = _mistake(table, position, place)
+            if mistake is not None:
+                mistaken[name] = mistake
+                continue
             values[name], levels[name] = _codes(table, position, place)
             continue
         wrong = np.flatnonzero(np.isinf(numbers))
@@ -80,7 +89,20 @@ def load_columns(path: str | Path) -> Columns:
         ),
         variables={name: _described(numbers, levels.get(name, ())) for name, numbers in values.items()},
     )
-    return Columns(values, levels, source)
+    return Columns(values, levels, source, mistaken)
+
+
+def _mistake(table: Table, position: int, place: Place) -> DataError | None:
+    """Return what is wrong with a column of which most cells are numbers; None of a column of texts."""
+    texts = [str(text) for text in table.cells(position)]
+    known = [text for text in texts if text.lower() not in MISSING]
+    if 2 * sum(parse_number(text) is not None for text in known) <= len(known):
+        return None
+    try:
+        table.wanted_numbers(position, place)
+    except DataError as error:
+        return error
+    return None
 
 
 def _codes(table: Table, position: int, place: Place) -> tuple[NDArray[np.int64], tuple[str, ...]]:

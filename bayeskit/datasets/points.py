@@ -204,7 +204,7 @@ def _numeric(table: Table, place: Place) -> tuple[list[int], Floats, tuple[str, 
     taken: dict[int, Floats] = {}
     left: dict[str, list[str]] = {why: [] for why in _LEFT_OUT}
     for at, name in enumerate(table.header):
-        numbers = table.numbers(at)
+        numbers = table.measured(at, place)
         why = "text" if numbers is None else _reason(name, numbers)
         if numbers is not None and not why:
             taken[at] = numbers

@@ -53,6 +53,23 @@ class Table:
         parsed, wrong = self._parsed(position)
         return None if wrong else parsed
 
+    def measured(self, position: int, place: Place) -> Floats | None:
+        """Return a column as numbers, NaN where missing; None where it holds texts.
+
+        Raises
+        ------
+        DataError
+            If most cells are numbers, so that the few others are mistakes: these cells, with their rows.
+        """
+        parsed, wrong = self._parsed(position)
+        if wrong and len(wrong) < np.count_nonzero(~np.isnan(parsed)):
+            cells = [(self.rows[at], text) for at, text in wrong]
+            remedy = "correct it, or choose columns without this one (--columns)"
+            raise place.error(
+                "not a number, as most of the column are", remedy, column=self.header[position], cells=cells
+            )
+        return None if wrong else parsed
+
     def wanted_numbers(self, position: int, place: Place) -> Floats:
         """Return a column as numbers, NaN where missing.
 

@@ -135,12 +135,17 @@ def processes_pay(program: Any, *, n_chains: int, iterations: int, numbers: int)
 def importable(program: Any) -> bool:
     """Say whether another process finds a function by its module and name, without running this one's script."""
     module, name = getattr(program, "__module__", None), getattr(program, "__qualname__", "")
-    if module in (None, "__main__"):
+    if module in (None, "__main__") or not _can_be_found(str(module).partition(".")[0]):
         return False
     found: Any = sys.modules.get(str(module))
     for part in str(name).split("."):
         found = getattr(found, part, None)
     return found is program and getattr(found, "__wrapped__", None) is None
+
+
+def _can_be_found(module: str) -> bool:
+    """Say whether a module could be imported anew: one that was run from a file is loaded here and nowhere else."""
+    return any(finder.find_spec(module, None) is not None for finder in sys.meta_path)
 
 
 @contextmanager

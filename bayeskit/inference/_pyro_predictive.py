@@ -52,8 +52,8 @@ def predictive_groups(
     -------
     dict
         ``observed_data``; ``posterior_predictive``, with discrete latent sites drawn anew; and, where there are none
-        of these, ``log_likelihood`` of each observation, 0 where it is masked. All of them at the same draws, and of
-        all the data, were they seen in part only. Empty where the program observes nothing.
+        of these, ``log_likelihood`` of each observation. What is masked is NaN in all of them. All of them at the same
+        draws, and of all the data, were they seen in part only. Empty where the program observes nothing.
     """
     drawn = {name: torch.as_tensor(np.asarray(value)) for name, value in values.items()}
     with _alone(seed, learned or {}):
@@ -81,24 +81,41 @@ def predictive_groups(
                 if not hidden:
                     for name, term in _terms(program, args, kwargs, point, observed).items():
                         terms[name].append(term)
-    made = {name: np.stack(runs).reshape(n_chains, n_kept, *runs[0].shape) for name, runs in replications.items()}
-    groups = {
+    groups: dict[str, Arrays] = {
         "observed_data": {name: site["value"].detach().cpu().numpy() for name, site in observed.items()},
-        "posterior_predictive": made,
+        "posterior_predictive": _stacked(replications, n_chains),
     }
     if not hidden:
-        groups["log_likelihood"] = {
-            name: np.stack(runs).reshape(n_chains, n_kept, *runs[0].shape) for name, runs in terms.items()
-        }
-    return groups
+        groups["log_likelihood"] = _stacked(terms, n_chains)
+    return {
+        name: _without_masked(group, observed, whole_events=name == "log_likelihood") for name, group in groups.items()
+    }
+
+
+def _stacked(runs: Mapping[str, list[Any]], n_chains: int) -> Arrays:
+    return {name: np.stack(each).reshape(n_chains, -1, *each[0].shape) for name, each in runs.items()}
+
+
+def _without_masked(group: Arrays, observed: Mapping[str, Any], *, whole_events: bool) -> Arrays:
+    """Return values with NaN where the program masks an observation: it is as good as missing."""
+    found = dict(group)
+    for name, site in observed.items():
+        mask = site["mask"] if torch.is_tensor(site["mask"]) else getattr(site["fn"], "_mask", None)
+        if name in found and torch.is_tensor(mask) and not bool(mask.all()):
+            kept = mask.detach().cpu().numpy().astype(bool)
+            if not whole_events:
+                kept = kept.reshape(kept.shape + (1,) * len(site["fn"].event_shape))
+            found[name] = np.where(kept, found[name], np.nan)
+    return found
 
 
 def _replicated(
     program: Callable[..., Any], args: Any, kwargs: Any, point: Any, observed: Mapping[str, Any]
 ) -> dict[str, NDArray[Any]]:
     """Draw the observed sites anew, as the program would."""
-    with _Anew():
-        trace: Any = poutine.trace(poutine.condition(program, data=point)).get_trace(*args, **kwargs)
+    # Innermost: a condition makes latent sites observed, too.
+    conditioned = poutine.condition(_Anew()(program), data=point)
+    trace: Any = poutine.trace(conditioned).get_trace(*args, **kwargs)
     return {name: trace.nodes[name]["value"].detach().cpu().numpy() for name in observed}
 
 

@@ -199,7 +199,7 @@ def _go_on(model: EMModel[Any], run: Run[Any], tolerance: float, most: int, told
         state = after
         after, log_likelihood = model.step(state)
         run.keep(state, _checked(log_likelihood, run))
-        run.converged = run.change <= tolerance * model.n_points
+        run.converged = abs(run.change) <= tolerance * model.n_points
         told()
 
 

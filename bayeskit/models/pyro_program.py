@@ -127,6 +127,8 @@ def arguments_of(program: Callable[..., Any], table: Columns) -> dict[str, Any]:
     for name, parameter in inspect.signature(program).parameters.items():
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise ConfigError(f"{name_of} takes {parameter}; name its arguments, each after a column of the data")
+        if name in table.mistaken or (name == ALL and table.mistaken):
+            raise table.mistaken.get(name) or next(iter(table.mistaken.values()))
         if name in tensors:
             found[name] = tensors[name]
         elif name == ALL:

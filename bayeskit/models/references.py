@@ -62,7 +62,7 @@ def load_program(reference: str, data: str | Path | None = None) -> PyroProgram:
         ``FILE.py:PROGRAM``, of a function with ``pyro.sample`` statements, or of what ``pyro_program`` returned.
     data
         CSV or Parquet. Each argument of the program gets the column of its name, a tensor of doubles, ``n_rows``, NaN
-        where a cell is empty; one named ``data`` gets all columns that hold numbers, a dictionary of such tensors.
+        where a cell is empty; one named ``data`` gets all columns, a dictionary of such tensors.
         Arguments with a default need no column. A column of texts is given as whole numbers, 0 for the first of its
         texts in their order.
 
@@ -104,6 +104,8 @@ def _own_functions(module: ModuleType) -> list[str]:
 def _file_of(reference: str) -> Path:
     file, _, name = reference.rpartition(":")
     path = Path(file).expanduser()
+    if not file and Path(name).expanduser().is_file():
+        raise ConfigError(f"{name} is a file, of which one thing is meant; give FILE.py:NAME, e.g. {name}:my_model")
     if not file or not path.is_file():
         raise ConfigError(f"there is no file {file or name}; give FILE.py:NAME")
     return path

@@ -78,6 +78,18 @@ def told_of(selection: Selection) -> str:
     return say("Taken were {n} components; best by: {criteria}.", n=selection.chosen, criteria=commas(would))
 
 
+def _rule(selection: Selection) -> list[str]:
+    """Say how leave-one-out chooses: not always the best."""
+    if "elpd_loo" not in selection.criteria:
+        return []
+    return [
+        say(
+            "By leave-one-out the smallest number is taken that predicts about as well as the best: its elpd lies "
+            "within 4, or within two standard errors of the difference."
+        )
+    ]
+
+
 def selection_figure(selection: Selection) -> f.Figure:
     """Draw each criterion over the number of components."""
     penalised = [name for name in selection.criteria if name != "elpd_loo"]
@@ -94,6 +106,7 @@ def selection_figure(selection: Selection) -> f.Figure:
                     "with its standard error. Rings mark each criterion's best, the dashed line what was taken."
                 ),
                 told_of(selection),
+                *_rule(selection),
             ]
         ),
         panels=tuple(panels),

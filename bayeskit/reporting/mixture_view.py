@@ -19,7 +19,7 @@ from bayeskit.reporting.results import group
 
 Floats = NDArray[np.float64]
 
-MAX_DRAWS = 2000  # that are read
+MAX_DRAWS = 4000  # that are read
 FEW_DRAWS = 40  # that densities are averaged over
 MAX_JUDGED = 20_000  # points that are asked whether they are unusual
 SURE = 0.9

@@ -14,7 +14,7 @@ from bayeskit.tasks.densities import (
 from bayeskit.tasks.engines import ENGINES, AnyConfig, config_of, configured, engine_of, with_options
 from bayeskit.tasks.fitting import ProgramTask, Task
 from bayeskit.tasks.mixtures import gmm
-from bayeskit.tasks.models import MODELS
+from bayeskit.tasks.models import MODELS, default_config_of
 from bayeskit.tasks.running import PyroTask
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "config_of",
     "configured",
     "default_config",
+    "default_config_of",
     "engine_of",
     "gmm",
     "model_of",

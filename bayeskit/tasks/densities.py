@@ -17,7 +17,7 @@ from bayeskit.models.targets import TARGETS, Target
 from bayeskit.tasks import templates
 from bayeskit.tasks.engines import ENGINES, AnyConfig, configured, engine_of
 from bayeskit.tasks.fitting import check_seed, command_options, script_of
-from bayeskit.tasks.models import MODELS
+from bayeskit.tasks.models import MODELS, default_config_of
 
 AnyDensity = DensityModel | PyroProgram | GMM | Target
 DEFAULT_ENGINES: dict[type, str] = {DensityModel: "metropolis", PyroProgram: "nuts", GMM: "gibbs"}
@@ -118,7 +118,7 @@ def model_of(reference: str) -> AnyDensity:
 def default_config(model: AnyDensity, engine: str) -> AnyConfig | None:
     """Return how an engine runs on a model unless told otherwise, None for the engine's own way."""
     if isinstance(model, GMM):
-        return MODELS[model.name].configs.get(engine)
+        return default_config_of(model.name, engine, model.options)
     if not isinstance(model, Target) or engine not in ENGINES:
         return None
     return ENGINES[engine](**model.settings.get(engine, {}))

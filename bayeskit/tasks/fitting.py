@@ -14,7 +14,7 @@ from bayeskit.inference.stan import StanConfig
 from bayeskit.models.program import StanProgram, stan_program
 from bayeskit.tasks import templates
 from bayeskit.tasks.engines import AnyConfig, engine_of
-from bayeskit.tasks.models import MODELS
+from bayeskit.tasks.models import MODELS, default_config_of
 
 
 class Scripted(Protocol):
@@ -97,7 +97,7 @@ class Task:
     def command(self) -> str:
         """Return the command that does this; options at their defaults are left out, but for the seed."""
         entry = MODELS[self.name]
-        own = entry.configs[self.engine].model_dump()
+        own = (default_config_of(self.name, self.engine, self.options) or self.config).model_dump()
         defaults = {**defaults_of(entry.load), **defaults_of(entry.build), **own}
         given = {**self.options, **self.load_options, **self.config.model_dump()}
         engine = [] if self.engine == next(iter(entry.configs)) else ["--engine", self.engine]

@@ -68,7 +68,6 @@ MODELS = {
             "svi": SVIConfig(),
             "em": EMConfig(),
             "metropolis": MetropolisConfig(draws=200, thin=20),
-            "smc": SMCConfig(),
         },
         demo={
             "gmm-penguins": (
@@ -80,3 +79,12 @@ MODELS = {
         },
     ),
 }
+
+
+def default_config_of(name: str, engine: str, options: Mapping[str, Any]) -> AnyConfig | None:
+    """Return how an engine runs on a model with these options unless told otherwise; None if it cannot.
+
+    The ordered sticks of a Dirichlet process mix slowly, and its sweeps are kept more rarely.
+    """
+    config = MODELS[name].configs.get(engine)
+    return GibbsConfig(thin=20) if options.get("dp") and isinstance(config, GibbsConfig) else config

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from bayeskit.core.paths import resource
 from bayeskit.core.provenance import hardware, versions
-from bayeskit.tasks import MODELS, Task
+from bayeskit.tasks import MODELS, Task, default_config_of
 from bayeskit.toolchain import compile_program, describe, ensure_home
 from bayeskit.workflows.fitting import Notify, fit_to_folder
 from bayeskit.workflows.indexing import write_index
@@ -17,7 +18,7 @@ from bayeskit.workflows.indexing import write_index
 def demo(out: Path, notify: Notify) -> Path:
     """Run every demonstration in the table of models on shipped data; write an index over the reports."""
     tasks = {
-        demonstration: Task(name, shipped(file), options, load, next(iter(entry.configs.values())))
+        demonstration: _task(name, file, load, options)
         for name, entry in MODELS.items()
         for demonstration, (file, load, options) in entry.demo.items()
     }
@@ -26,6 +27,12 @@ def demo(out: Path, notify: Notify) -> Path:
         notify(f"fitting {demonstration}")
         fit_to_folder(task, out / demonstration, overwrite=True, notify=notify)
     return write_index(out)
+
+
+def _task(name: str, file: str, load: Mapping[str, Any], options: Mapping[str, Any]) -> Task:
+    config = default_config_of(name, next(iter(MODELS[name].configs)), options)
+    assert config is not None
+    return Task(name, shipped(file), options, load, config)
 
 
 def diagnosis() -> dict[str, str]:

@@ -31,7 +31,7 @@ from bayeskit.models.program import StanProgram
 from bayeskit.models.pyro_program import PyroProgram
 from bayeskit.models.targets import Target
 from bayeskit.models.weather import WeatherModel
-from bayeskit.tasks import AnyConfig, engine_of
+from bayeskit.tasks import MODELS, AnyConfig, engine_of
 
 Model = WeatherModel | GMM | StanProgram | DensityModel | PyroProgram | Target
 Progress = Callable[[int, int], None]
@@ -54,8 +54,12 @@ def draw(
             engine = engine_of(config)
             raise ConfigError(f"engine {engine} needs a model's own updates, which {model.name} has not; take another")
         if isinstance(config, EMConfig):
+            if model.spec.dp:
+                raise ConfigError("engine em has no prior, which a Dirichlet process is; take gibbs, or leave --dp out")
             return fit_em(model.em(resolve_device(config.device)), config, seed=seed, progress=progress)
         return fit_gibbs(model.gibbs(), config, seed=seed, progress=progress)
+    if isinstance(model, GMM) and isinstance(config, RejectionConfig | ImportanceConfig | SMCConfig):
+        raise ConfigError(f"engine {engine_of(config)} cannot fit gmm; choose from {', '.join(MODELS['gmm'].configs)}")
     if isinstance(config, ExactConfig):
         if not isinstance(model, Target) or model.exact is None:
             raise ConfigError(f"nobody knows how to draw from {model.name} directly; take another engine than exact")

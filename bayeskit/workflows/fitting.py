@@ -26,7 +26,6 @@ from bayeskit.models.weather import WeatherModel
 from bayeskit.posterior import to_datatree
 from bayeskit.tasks import (
     DEFAULT_ENGINES,
-    MODELS,
     AnyConfig,
     DensityTask,
     ProgramTask,
@@ -34,6 +33,7 @@ from bayeskit.tasks import (
     Task,
     config_of,
     default_config,
+    default_config_of,
 )
 from bayeskit.workflows.drawing import Model, Progress, draw
 from bayeskit.workflows.indexing import told
@@ -189,7 +189,7 @@ def configuration(model: Model, engine: str | None, config: AnyConfig | None) ->
     if config is not None:
         return found
     if isinstance(model, WeatherModel | GMM):
-        return MODELS[model.name].configs.get(engine or default, found)
+        return default_config_of(model.name, engine or default, model.options) or found
     if isinstance(model, StanProgram):
         return found
     return default_config(model, engine or default) or found
@@ -212,6 +212,10 @@ def fit_to_folder(
     model = task.build()
     if isinstance(model, WeatherModel | GMM):  # a program may still refuse its data, in one line
         notify(model.data.source.description)
+        for note in model.data.source.notes:
+            notify(note)
+    if isinstance(model, GMM) and model.selection:
+        notify(f"{model.spec.n_components} components, chosen by {model.options['criterion']}")
     with runs.new_folder(out, overwrite=overwrite) as partial:
         with runs.scratch(partial) as chains:
             fitted = fit(model, config=task.config, seed=task.seed, output_dir=chains, progress=progress)

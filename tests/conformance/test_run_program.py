@@ -8,6 +8,7 @@ import xarray as xr
 from conformance.command import bayeskit, called
 
 import bayeskit as bk
+from bayeskit.inference._executors import importable
 from bayeskit.inference._pyro_predictive import predictive_groups
 
 PROGRAM = '''
@@ -40,6 +41,12 @@ def without_latent(x, y):
     pyro.sample("y", dist.Normal(x, 1.0).to_event(1), obs=y)
 
 
+def looks(x):
+    mean = pyro.sample("mean", dist.Normal(0.0, 1.0))
+    mean = mean if mean > 0 else 2 * mean
+    pyro.sample("x", dist.Normal(mean, torch.ones_like(x)).to_event(1), obs=x)
+
+
 def raises(x):
     raise ValueError("nothing works")
 
@@ -59,6 +66,7 @@ def folder(tmp_path_factory):
     (folder / "data.csv").write_text("\n".join(["x,y,group", *rows]) + "\n")
     (folder / "broken.py").write_text("import nothing_of_this_name\n")
     (folder / "empty.csv").write_text("")
+    (folder / "typo.csv").write_text("x,y,z\n" + "".join(f"{i},{i / 2},{i}\n" for i in range(8)) + "9,four,9\n")
     return folder
 
 
@@ -90,6 +98,36 @@ def test_a_program_runs_to_a_report(folder, engine):
     page = (made / "report.html").read_text()
     assert "A straight line through points." in page
     assert "Does the model fit?" in page
+
+
+def test_weighted_draws_have_their_predictions(folder):
+    """Weights belong to draws: none may be left out."""
+    ended = bayeskit("run", "my_model.py:line", "data.csv", "--engine", "smc", "--out", "run-smc", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    tree = xr.open_datatree(folder / "run-smc" / "posterior.nc", engine="h5netcdf")
+    shape = tree["sample_stats"]["log_weight"].shape
+    assert tree["log_likelihood"]["y"].shape == (*shape, 60)
+    assert tree["posterior_predictive"]["y"].shape == (*shape, 60)
+
+
+def test_a_file_s_program_is_not_sent_to_processes_that_cannot_import_it(folder):
+    assert importable(bk.density)
+    assert not importable(bk.load_program(f"{folder}/my_model.py:line", folder / "data.csv").program)
+
+
+def test_control_flow_that_depends_on_values_is_told_and_run(folder):
+    sizes = ["--chains", "2", "--warmup", "20", "--draws", "20"]
+    ended = bayeskit("run", "my_model.py:looks", "data.csv", *sizes, "--out", "run-looks", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    assert "it looks at a number that depends on the parameters" in (folder / "run-looks" / "report.html").read_text()
+    kept = xr.open_datatree(folder / "run-looks" / "posterior.nc")
+    assert "cannot be compiled" in kept["sample_stats"].attrs["note"]
+
+
+def test_a_file_without_a_name_in_it(folder):
+    ended = bayeskit("run", "my_model.py", "data.csv", cwd=folder)
+    assert ended.returncode == 2
+    assert "my_model.py is a file, of which one thing is meant; give FILE.py:NAME" in ended.stderr
 
 
 def test_texts_become_whole_numbers_and_data_is_all_columns(folder):
@@ -136,6 +174,7 @@ def test_the_log_likelihood_is_that_of_the_density():
         (["my_model.py:raises", "data.csv"], "raised ValueError (nothing works)"),
         (["my_model.py:line", "nowhere.csv"], "there is no such file"),
         (["my_model.py:line", "empty.csv"], "the file is empty"),
+        (["my_model.py:line", "typo.csv"], "typo.csv, column 'y': 'four' in row 10"),
         (["my_model.py:line", "data.csv", "--engine", "stan"], "does not run Pyro programs"),
         (["my_model.py:line", "data.csv", "--engine", "gibbs"], "does not run Pyro programs"),
         (["my_model.py:line", "data.csv", "--guide", "normal"], "--guide is no option of --engine nuts"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bayeskit.core.errors import DataError
 from bayeskit.core.paths import resource
-from bayeskit.datasets import _points_table
+from bayeskit.datasets import tables as reading
 from bayeskit.datasets.points import load_points, points
 
 
@@ -161,7 +161,7 @@ def test_a_large_file_is_read_as_a_small_one_is(folder, rows, usual, newline, en
     found = []
     for size in (0, 10**9):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_points_table, "_LARGE", size)
+            patch.setattr(reading, "_LARGE", size)
             try:
                 found.append(load_points(path, columns="a,b"))
             except DataError as error:
@@ -177,9 +177,9 @@ def test_a_large_file_is_read_as_a_small_one_is(folder, rows, usual, newline, en
 
 def test_a_large_file_of_numbers_is_read_fast():
     plain = b"a,b\n1,2\n,4\n5,6\n"
-    np.testing.assert_array_equal(_points_table._plain_numbers(plain, 2), [[1, 2], [np.nan, 4], [5, 6]])
+    np.testing.assert_array_equal(reading._plain_numbers(plain, 2), [[1, 2], [np.nan, 4], [5, 6]])
     for odd in (b"a,b\n1,2\n3\n", b"a,b\n1,2\n\n3,4\n", b"a,b\n1,2\n,\n", b"a,b\n1,x\n", b"a,b\n1,2,3\n", b"a,b\n"):
-        assert _points_table._plain_numbers(odd, 2) is None
+        assert reading._plain_numbers(odd, 2) is None
 
 
 def test_the_first_points_only(folder):

@@ -55,6 +55,17 @@ CSV = {
         "look for a comma too many or too few, or a decimal comma (write 12.8)",
     ),
     "a word": (table(row5="3,x,4"), NAMED, f"column 'b': 'x' in row 5: not a number; {REMEDY}"),
+    "a word in a column that nobody named": (
+        table(row5="3,x,4"),
+        {},
+        "column 'b': 'x' in row 5: not a number, as most of the column are; "
+        "correct it, or choose columns without this one (--columns)",
+    ),
+    "infinite values in a column that nobody named": (
+        "a,b\n1,2\n2,inf\n4,1\n",
+        {},
+        "column 'b': inf in row 3: infinite; correct the value, or leave the cell empty where it is missing",
+    ),
     "a decimal comma": (
         table(row5='3,"1,5",4'),
         NAMED,

@@ -5,6 +5,7 @@ import pyro
 import pyro.distributions as dist
 import pytest
 import torch
+from scipy import stats
 
 from bayeskit.inference._pyro_predictive import predictive_groups
 
@@ -45,6 +46,37 @@ def test_data_are_whole_and_nothing_else(program):
     np.testing.assert_array_equal(made["observed_data"]["y"], Y)
     np.testing.assert_allclose(made["log_likelihood"]["y"], log_normal(MEANS, 2.0), rtol=1e-12)
     assert made["posterior_predictive"]["y"].shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("program", [by_index, with_more_than_data])
+def test_replications_have_the_law_of_the_data(program):
+    """At one value of the mean; were it drawn anew, as from the prior, the law would be another."""
+    values = {"mean": np.full((4, 250), 3.0)}
+    copies = predictive_groups(program, (), {}, values, seed=1)["posterior_predictive"]["y"]
+    assert stats.kstest(copies.ravel(), "norm", (3.0, 2.0)).pvalue > 1e-7
+    assert stats.kstest(copies.ravel(), "norm", (0.0, 5.0**0.5)).pvalue < 1e-7
+
+
+SEEN = torch.tensor([True, False, True, True])
+
+
+def masked_around():
+    mean = pyro.sample("mean", dist.Normal(0.0, 1.0))
+    with pyro.plate("points", 4), pyro.poutine.mask(mask=SEEN):
+        pyro.sample("y", dist.Normal(mean, 2.0), obs=Y)
+
+
+def masked_itself():
+    mean = pyro.sample("mean", dist.Normal(0.0, 1.0))
+    with pyro.plate("points", 4):
+        pyro.sample("y", dist.Normal(mean, 2.0).mask(SEEN), obs=Y)
+
+
+@pytest.mark.parametrize("program", [masked_around, masked_itself])
+def test_what_is_masked_is_missing(program):
+    for group in predictive_groups(program, (), {}, {"mean": MEANS}, seed=1).values():
+        assert np.isnan(group["y"][..., 1]).all()
+        assert np.isfinite(group["y"][..., SEEN.numpy()]).all()
 
 
 def with_parameter():

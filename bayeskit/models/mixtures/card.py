@@ -49,11 +49,13 @@ _QUANTITIES = {
     "entropy": mark("mean entropy of the points' assignments: 0 where it is certain where each belongs"),
 }
 _MIXING = mark(
-    "chains lie in different modes, or go back and forth between them too rarely: take fewer components "
-    "(--components), a simpler --covariance, another engine (--engine gibbs, --engine nuts), or more --warmup and "
-    "--draws"
+    "chains lie in different modes, or go back and forth between them too rarely: run them longer (--engine gibbs with "
+    "a larger --thin costs least), or take fewer components (--components) or a simpler --covariance"
 )
-_LONGER = mark("take more --draws; if that does not help, fewer components (--components) or a simpler --covariance")
+_LONGER = mark(
+    "run longer (--engine gibbs with a larger --thin costs least); if that does not help, take fewer components "
+    "(--components) or a simpler --covariance"
+)
 _STEEP = mark(
     "the posterior is steep where a component has next to no points or its covariance is nearly singular: take fewer "
     "components (--components), a simpler --covariance, or --engine gibbs, which takes no steps along gradients"
