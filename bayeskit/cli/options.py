@@ -88,7 +88,7 @@ Backend = Annotated[
 ]
 StartsFrom = Annotated[
     Literal["auto", "model", "svi", "pathfinder", "prior", "uniform"] | None,
-    typer.Option("--start", help="nuts: where chains start: from the model's own (such as by EM), svi, … (auto)."),
+    typer.Option(help="nuts, svi: where to start: from the model's own (such as by EM), svi, … (auto)."),
 ]
 Guide = Annotated[str | None, typer.Option(help="svi: form of the approximation (multivariate_normal).")]
 Loss = Annotated[
@@ -101,6 +101,14 @@ Checkpoint = Annotated[
     str | None, typer.Option(help="svi: keep the state in this file now and then; a run that was killed goes on.")
 ]
 Restarts = Annotated[int | None, typer.Option(help="em: how many starts, of which the best is kept.")]
+MaxIterations = Annotated[int | None, typer.Option(help="em: most steps of a start (5000).")]
+Tolerance = Annotated[
+    float | None, typer.Option(help="em, svi: change of the log likelihood, or of the bound, at which it has settled.")
+]
+Schedule = Annotated[
+    Literal["plateau", "constant", "cosine", "exponential"] | None,
+    typer.Option(help="svi: what becomes of the learning rate (plateau)."),
+]
 BatchSize = Annotated[int | None, typer.Option(help="em, svi: points a step, where all are too many.")]
 
 # A Stan program's own. None where an option was not given: each method has defaults of its own.
@@ -241,8 +249,11 @@ SAMPLERS: Group = {
     "loss": (Loss, None),
     "steps": (Steps, None),
     "learning_rate": (LearningRate, None),
+    "schedule": (Schedule, None),
     "checkpoint": (Checkpoint, None),
     "restarts": (Restarts, None),
+    "max_iterations": (MaxIterations, None),
+    "tolerance": (Tolerance, None),
     "batch_size": (BatchSize, None),
     "thin": (Thin, None),
     "kernel": (Kernel, None),
