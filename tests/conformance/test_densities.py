@@ -56,7 +56,7 @@ SMALL = {
     "importance": ["--draws", "2000"],
     "smc": ["--particles", "500"],
     "rejection": ["--draws", "2000"],
-    "nuts": ["--warmup", "200", "--draws", "200"],
+    "nuts": ["--warmup", "200", "--draws", "200", "--backend", "pyro"],
 }
 
 

@@ -92,6 +92,7 @@ class Eager(Executor):
         return future
 
 
+@pytest.mark.slow
 def test_draws_do_not_depend_on_the_number_of_chains_nor_on_who_runs_them():
     options = {"config": SHORT, "seed": 4}
     drawn = [fit_nuts(conjugate, **options).values["mu"]]
