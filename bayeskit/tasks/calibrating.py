@@ -25,7 +25,7 @@ CALIBRATION_CONFIG = StanConfig(chains=2, warmup=500, draws=500)
 _CONFIGS: dict[str, AnyConfig] = {
     "stan": CALIBRATION_CONFIG,
     StanConfig.method: CALIBRATION_CONFIG,
-    "gibbs": GibbsConfig(chains=2, warmup=500, draws=1000),
+    "gibbs": GibbsConfig(chains=2, warmup=500, draws=1000, thin=5),
     "nuts": NUTSConfig(chains=2, warmup=500, draws=500),
 }
 

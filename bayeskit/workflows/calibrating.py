@@ -68,7 +68,7 @@ def calibrate(
         How many data sets are simulated and fitted.
     config
         How they are fitted: ``StanConfig(chains=2, warmup=500, draws=500)`` unless given, or, of mixtures,
-        ``GibbsConfig(chains=2, warmup=500, draws=1000)``.
+        ``GibbsConfig(chains=2, warmup=500, draws=1000, thin=5)``.
     seed
         Simulation ``i`` follows from it and ``i`` alone, so that more simulations can be added later.
     posterior
