@@ -36,7 +36,7 @@ AdaptDelta = Annotated[
 ]
 MaxTreedepth = Annotated[int | None, typer.Option(help="stan, nuts: a trajectory has at most 2 to this power steps.")]
 Seed = Annotated[int, typer.Option(help="The same seed, machine and versions give the same numbers.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda; the engine's own choice unless given.")]
 Priors = Annotated[
     list[str] | None,
     typer.Option("--prior", help="Override one, as name=distribution(...), e.g. s_y=normal(0, 2); repeatable."),
@@ -265,7 +265,7 @@ SAMPLERS: Group = {
     "runs": (Runs, None),
     "threads": (Threads, None),
 }
-ENGINE: Group = {"engine": (Engine, None), **SAMPLERS, "seed": (Seed, 1), "device": (Device, "auto")}
+ENGINE: Group = {"engine": (Engine, None), **SAMPLERS, "seed": (Seed, 1), "device": (Device, None)}
 RUN: Group = {
     "strict": (Strict, False),
     "overwrite": (Overwrite, False),

@@ -242,8 +242,8 @@ def task_of(model: Model, config: AnyConfig, seed: int) -> AnyTask:
     if isinstance(model, GMM) and model.data.source.sha256 and not model.reference:
         columns = {"columns": ",".join(model.data.columns)}
         return Task(model.name, model.data.source.path, model.options, columns, config, seed)
-    if isinstance(model, PyroProgram) and model.source.sha256:
-        return PyroTask(model.reference, model.source.path, config, seed)
+    if isinstance(model, PyroProgram) and model.reference and (model.source.sha256 or not (model.args or model.kwargs)):
+        return PyroTask(model.reference, model.source.path or None, config, seed)
     if isinstance(model, GMM):
         return DensityTask(model.reference, config, seed)
     return DensityTask(model.name if isinstance(model, Target) else model.reference, config, seed)
