@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bayeskit.core.errors import InferenceError
 from bayeskit.inference._compiled_library import Compiled, graphs_folder, load_shim, this_machine
-from bayeskit.toolchain.building import build_once
+from bayeskit.core.building import build_once
 
 
 @cache
