@@ -43,12 +43,15 @@ FAMILIES: dict[str, Family] = {
         ("shape", "scale"), frozenset({"shape", "scale"}), lambda stats, a, b: stats.invgamma(a, scale=b)
     ),
     "exponential": Family(("rate",), frozenset({"rate"}), lambda stats, b: stats.expon(scale=1 / b)),
+    "beta": Family(("a", "b"), frozenset({"a", "b"}), lambda stats, a, b: stats.beta(a, b)),
     "dirichlet": Family(("concentration",), frozenset({"concentration"}), None),
     "lkj": Family(("shape",), frozenset({"shape"}), None),
 }
-"""In the order of their numbers in ``stan/state_space.stanfunctions``, from 1; those of several numbers come last."""
+"""In the order of their numbers in ``stan/state_space.stanfunctions``, from 1, up to the exponential."""
 
 UNIVARIATE = tuple(name for name, family in FAMILIES.items() if family.frozen is not None)
+REAL = tuple(name for name in UNIVARIATE if name != "beta")
+"""Those of unbounded range, above ``lower``."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Prior:
     lower: float | None = None
     unit: str = ""
     meaning: str = ""
-    families: tuple[str, ...] = UNIVARIATE
+    families: tuple[str, ...] = REAL
 
     def __post_init__(self) -> None:
         if self.family not in self.families:

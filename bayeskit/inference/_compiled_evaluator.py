@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.building import build_once
 from bayeskit.core.errors import InferenceError
 from bayeskit.inference._compiled_library import Compiled, graphs_folder, load_shim, this_machine
-from bayeskit.core.building import build_once
 
 
 @cache

@@ -22,9 +22,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from bayeskit.core.building import build_once
 from bayeskit.core.paths import cache_folder
 from bayeskit.inference._compiled_trace import Traced, UntraceableError, double_precision
-from bayeskit.core.building import build_once
 
 _SHIM = Path(__file__).with_name("_compiled_shim.c")
 _NEEDS_PYTHON = b"aoti_torch_proxy_executor_call_function"

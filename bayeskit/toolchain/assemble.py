@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bayeskit.core.building import build_once, first_error, keep_log, require_make_can_read, run_logged
 from bayeskit.core.errors import ToolchainError
 from bayeskit.core.paths import cache_folder
-from bayeskit.core.building import build_once, first_error, keep_log, require_make_can_read, run_logged
 from bayeskit.toolchain.homes import TOOLS_KIND, StanHome, fault, makefile_version, refresh_tools, write_tools
 from bayeskit.toolchain.progress import Reporter, reporting
 from bayeskit.toolchain.tools import Compiler, find_compiler, jobs, make_environment, require_tools

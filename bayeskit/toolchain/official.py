@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+from bayeskit.core.building import cache_faults, first_error, locked, run_logged, signals_raise
 from bayeskit.core.errors import ToolchainError
 from bayeskit.core.paths import cache_folder, resource
-from bayeskit.core.building import cache_faults, first_error, locked, run_logged, signals_raise
 from bayeskit.toolchain.homes import StanHome, cmdstanpy_folder, fault, makefile_version
 from bayeskit.toolchain.progress import reporting
 from bayeskit.toolchain.tools import jobs, make_environment, require_tools

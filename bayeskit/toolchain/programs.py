@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from bayeskit.core.building import build_once, first_error, keep_log, require_make_can_read, run_logged
 from bayeskit.core.errors import ToolchainError
 from bayeskit.core.paths import cache_folder
-from bayeskit.core.building import build_once, first_error, keep_log, require_make_can_read, run_logged
 from bayeskit.toolchain.homes import StanHome
 from bayeskit.toolchain.official import CHILD
 from bayeskit.toolchain.progress import Reporter, reporting
