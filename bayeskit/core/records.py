@@ -9,7 +9,7 @@ from typing import Any
 
 from bayeskit.core.language import Text, to_record
 from bayeskit.core.priors import Prior
-from bayeskit.core.types import MixtureCard, ModelCard, Provenance, Quantity, Series, Source
+from bayeskit.core.types import BlockCard, MixtureCard, ModelCard, Provenance, Quantity, Series, Source
 
 _PLAIN = (
     "model",
@@ -79,6 +79,7 @@ def _card(record: Mapping[str, Any]) -> ModelCard:
             "priors": tuple(priors),
             "series": Series(**record["series"]) if record["series"] else None,
             "mixture": _mixture(record.get("mixture")),
+            "blocks": BlockCard(**record["blocks"]) if record.get("blocks") else None,
             "boundary": tuple(record["boundary"]),
             "notes": tuple(record["notes"]),
         }

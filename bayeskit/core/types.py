@@ -123,6 +123,42 @@ class MixtureCard:
 
 
 @dataclass(frozen=True)
+class BlockCard:
+    """Tells the report that the model is a stochastic block model of a graph.
+
+    Parameters
+    ----------
+    shared
+        Whether each node has one block, as a source and as a target.
+    directed
+        Whether edges have a direction.
+    likelihood
+        ``bernoulli`` or ``poisson``.
+    degree_corrected
+        Whether nodes of a block may differ in their expected degrees.
+    n_source_blocks, n_target_blocks
+        Numbers of blocks; equal where one partition is shared.
+    n_nodes, n_edges
+        Size of the graph.
+    weighted
+        Whether edges have weights that the model takes.
+    has_labels
+        Whether the data tell groups that the blocks can be held against.
+    """
+
+    shared: bool
+    directed: bool
+    likelihood: str
+    degree_corrected: bool
+    n_source_blocks: int
+    n_target_blocks: int
+    n_nodes: int
+    n_edges: int
+    weighted: bool
+    has_labels: bool
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What the report says about a model; plain data, so that it can be kept in ``run.json``.
 
@@ -153,6 +189,8 @@ class ModelCard:
         Whether it is a density as it stands: there are no data that it could be held against, and no priors.
     mixture
         Where it is a mixture of normal distributions.
+    blocks
+        Where it is a stochastic block model.
     """
 
     name: str
@@ -170,6 +208,7 @@ class ModelCard:
     log_likelihood: Literal["independent", "sequential", ""] = ""
     without_data: bool = False
     mixture: MixtureCard | None = None
+    blocks: BlockCard | None = None
 
 
 @dataclass(frozen=True)
