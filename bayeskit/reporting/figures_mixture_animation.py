@@ -13,9 +13,10 @@ from bayeskit.core.types import Fit
 from bayeskit.core.words import joined, number
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.figures_mixture_line import curves_of, histogram
+from bayeskit.reporting.groups import colour_name, colour_of
 from bayeskit.reporting.mixture_density import Parameters, responsibilities
 from bayeskit.reporting.mixture_traces import drawn_points, ellipse_trace, span, thinning_note
-from bayeskit.reporting.mixture_view import Mixture, colour_of, name_of
+from bayeskit.reporting.mixture_view import Mixture, name_of
 from bayeskit.reporting.results import group
 
 Floats = NDArray[np.float64]
@@ -70,7 +71,7 @@ def animation_figure(fit: Fit, mixture: Mixture) -> f.Figure | None:
             "The slider moves with the arrow keys."
         ),
         panels=(panel,),
-        key=tuple((colour_of(k)[6:-1], name_of(k)) for k in range(min(7, mixture.card.n_components))),
+        key=tuple((colour_name(k), name_of(k)) for k in range(min(7, mixture.card.n_components))),
         note=joined([_skipped(frames), thinning_note(mixture, places.size) if mixture.n_columns > 1 else ""]),
         frames=told,
         printed=tuple(_printed(drawn, frames, place) for place in _spaced(last)),

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from bayeskit.core.language import say, say_count
 from bayeskit.core.words import joined, listing, percent
 from bayeskit.reporting import figures as f
+from bayeskit.reporting.groups import colour_of
 from bayeskit.reporting.mixture_density import Parameters, terms
 from bayeskit.reporting.mixture_traces import centre_text, component_key, drawn_points, span, thinning_note
-from bayeskit.reporting.mixture_view import Mixture, colour_of, name_of
+from bayeskit.reporting.mixture_view import Mixture, name_of
 
 Floats = NDArray[np.float64]
 

@@ -12,6 +12,7 @@ from bayeskit.core.language import say
 from bayeskit.core.words import joined, listing
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.figures_mixture_line import curves_of, histogram
+from bayeskit.reporting.groups import colour_of
 from bayeskit.reporting.mixture_traces import (
     component_key,
     drawn_points,
@@ -20,7 +21,7 @@ from bayeskit.reporting.mixture_traces import (
     span,
     thinning_note,
 )
-from bayeskit.reporting.mixture_view import Mixture, colour_of, name_of
+from bayeskit.reporting.mixture_view import Mixture, name_of
 
 Floats = NDArray[np.float64]
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from bayeskit.core.language import say
 from bayeskit.core.words import joined, listing
 from bayeskit.reporting import figures as f
+from bayeskit.reporting.groups import colour_of, opacities, symbol_of
 from bayeskit.reporting.mixture_density import Parameters
-from bayeskit.reporting.mixture_traces import component_key, drawn_points, hover, opacities, thinning_note
-from bayeskit.reporting.mixture_view import Mixture, colour_of, name_of, symbol_of
+from bayeskit.reporting.mixture_traces import component_key, drawn_points, hover, thinning_note
+from bayeskit.reporting.mixture_view import Mixture, name_of
 
 Floats = NDArray[np.float64]
 

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from bayeskit.core.language import say
 from bayeskit.core.words import NO_BREAK, decimals_for, number, percent, plus_minus, significant
 from bayeskit.reporting import figures as f
+from bayeskit.reporting.groups import colour_name, colour_of, opacities, symbol_of, thinned
 from bayeskit.reporting.mixture_density import Parameters, ellipses
-from bayeskit.reporting.mixture_view import Mixture, colour_of, name_of, symbol_of, thinned
+from bayeskit.reporting.mixture_view import Mixture, name_of
 
 Floats = NDArray[np.float64]
 Trace = dict[str, Any]
 
 MAX_POINTS = 1500
-PALE = 0.25  # opacity of a point that could belong anywhere
-FULL = 0.85
 _MARGIN = 0.06
 _STRAY = 2.0  # times the width of the data: how far an ellipse may stretch the axis
 
@@ -36,14 +35,6 @@ def thinning_note(mixture: Mixture, n_drawn: int) -> str:
     if n_drawn >= len(mixture.points):
         return ""
     return say("Drawn: {n} of {total} points.", n=f"{n_drawn:,}", total=f"{len(mixture.points):,}")
-
-
-def opacities(certainty: Floats, n_components: int) -> Floats:
-    """Return opacities that grow with certainty, from that of a point that could belong to any component."""
-    lowest = 1 / n_components
-    share = (certainty - lowest) / (1 - lowest) if n_components > 1 else np.ones_like(certainty)
-    made: Floats = np.round(PALE + (FULL - PALE) * np.clip(share, 0, 1), 2)
-    return made
 
 
 def point_traces(mixture: Mixture, columns: Sequence[int], places: NDArray[np.int64], size: float) -> list[Trace]:
@@ -146,8 +137,7 @@ def span(values: Floats, stray: Floats | None = None) -> tuple[float, float]:
 def component_key(mixture: Mixture) -> tuple[tuple[str, str], ...]:
     """Return the key that names each component's colour, with its share of the points."""
     return tuple(
-        (colour_of(k)[6:-1], say("{what}: {share}", what=name_of(k), share=share_text(mixture, k)))
-        for k in mixture.shown
+        (colour_name(k), say("{what}: {share}", what=name_of(k), share=share_text(mixture, k))) for k in mixture.shown
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bayeskit.core.language import say
 from bayeskit.core.types import Fit, Kind, MixtureCard
+from bayeskit.reporting.groups import thinned
 from bayeskit.reporting.mixture_density import Parameters, rarity, responsibilities
 from bayeskit.reporting.results import group
 
@@ -25,8 +26,6 @@ MAX_JUDGED = 20_000  # points that are asked whether they are unusual
 SURE = 0.9
 RARE = 0.001
 LEAST_WEIGHT = 0.01  # of a component without points that is worth showing
-N_COLOURS = 7
-_SYMBOLS = ("circle", "diamond", "square", "x")
 
 
 @dataclass(frozen=True)
@@ -198,25 +197,6 @@ def _place_correlations(array: xr.DataArray, columns: Sequence[str], into: Float
         i, j = pairs[label]
         into[..., i, j] = into[..., j, i] = values[..., place]
     return True
-
-
-def thinned(places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Return at most so many of the places, in their order, chosen at random but always the same."""
-    if places.size <= most:
-        return places
-    chosen = np.random.default_rng(places.size).choice(places.size, most, replace=False)
-    kept: NDArray[np.int64] = places[np.sort(chosen)]
-    return kept
-
-
-def colour_of(component: int) -> str:
-    """Return a component's colour, counted from 0; they repeat after ``N_COLOURS``, with another symbol."""
-    return f"var(--component-{component % N_COLOURS + 1})"
-
-
-def symbol_of(component: int) -> str:
-    """Return what a component's points are drawn as."""
-    return _SYMBOLS[component // N_COLOURS % len(_SYMBOLS)]
 
 
 def name_of(component: int) -> str:

@@ -10,8 +10,9 @@ from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import joined, listing, number, percent, plus_minus, significant
 from bayeskit.reporting.figures_mixture_number import Occupied, Selection, told_of
+from bayeskit.reporting.groups import colour_name
 from bayeskit.reporting.mixture_traces import share_text
-from bayeskit.reporting.mixture_view import RARE, SURE, Mixture, colour_of, name_of
+from bayeskit.reporting.mixture_view import RARE, SURE, Mixture, name_of
 from bayeskit.reporting.results import group
 
 MAX_TOLD = 4  # components in sentences
@@ -144,7 +145,7 @@ def component_table(fit: Fit, mixture: Mixture) -> ComponentTable:
     rows = [
         ComponentRow(
             name=name_of(k),
-            colour=colour_of(k)[6:-1],
+            colour=colour_name(k),
             share=share_text(mixture, k),
             points=f"{int(held[k]):,}",
             cells=tuple((mean_text(mixture, k, column), _spread(mixture, k, column)) for column in columns),

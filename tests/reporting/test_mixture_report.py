@@ -25,6 +25,7 @@ from bayeskit.reporting.compare import Compared, render_comparison
 from bayeskit.reporting.figures_mixture_animation import log_likelihoods, read_frames
 from bayeskit.reporting.figures_mixture_number import read_occupied, read_selection
 from bayeskit.reporting.figures_optimisation import elbo_figure, likelihood_figure, running_median
+from bayeskit.reporting.groups import N_COLOURS, thinned
 from bayeskit.reporting.index import checked
 from bayeskit.reporting.mixture_density import (
     Parameters,
@@ -36,7 +37,7 @@ from bayeskit.reporting.mixture_density import (
     simulate,
 )
 from bayeskit.reporting.mixture_report import MixtureReport, mixture_report
-from bayeskit.reporting.mixture_view import N_COLOURS, Mixture, read_mixture, thinned
+from bayeskit.reporting.mixture_view import Mixture, read_mixture
 from bayeskit.reporting.print_figures import figures_in, save_figures
 from bayeskit.reporting.print_panel import texts_of
 from bayeskit.reporting.print_style import plain
