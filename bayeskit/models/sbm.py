@@ -22,8 +22,9 @@ from bayeskit.models.blocks.observed import HeldOut, pairs_of_graph
 from bayeskit.models.blocks.pairs import Pairs
 from bayeskit.models.blocks.posterior import block_coords, block_dims, block_groups
 from bayeskit.models.blocks.quantities import label_free_quantities
-from bayeskit.models.blocks.simulation import draw_assignments, draw_prior_values, graph_statistics, simulate_pairs
+from bayeskit.models.blocks.simulation import draw_assignments, draw_prior_values, simulate_pairs
 from bayeskit.models.blocks.spec import BlockSpec, Likelihood, priors_of
+from bayeskit.models.blocks.statistics import graph_statistics
 
 if TYPE_CHECKING:
     from bayeskit.models.blocks.exact import ExactBlocks
@@ -152,7 +153,7 @@ class SBM:
         assigned = draw_assignments(self.spec, values, self.pairs.n_nodes, rng) if n_kept else {}
         for draw in range(n_kept):
             truth = {name: value[draw] for name, value in {**values, **assigned}.items()}
-            told = graph_statistics(simulate_pairs(self.spec, self.pairs, truth, rng))
+            told = graph_statistics(simulate_pairs(self.spec, self.pairs, truth, rng), self.statistics)
             found[draw] = [told[name] for name in self.statistics]
         return dict(values), found
 

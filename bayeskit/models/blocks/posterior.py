@@ -114,18 +114,16 @@ def block_dims(model: SBM) -> dict[str, list[str]]:
             f"co_assignment_matrix{suffix}": ["shown", "shown_across"],
             f"assignments/{site}": ["chain", "draw", "node"],
         }
-    edges = dict.fromkeys(("edge_source", "edge_target", "edge_weight"), ["edge"])
-    positions = dict.fromkeys(("spectral_position", "layout_position"), ["node", "axis"])
-    pairs = dict.fromkeys(("held_out_probability", "held_out_weight"), ["pair"])
-    graph = edges | positions | dict.fromkeys(("label", "out_degree", "in_degree"), ["node"])
-    history = dict.fromkeys(("elbo", "iteration", "step"), ["step"])
-    return {
-        **found,
-        **pairs,
-        **{f"graph/{name}": dims for name, dims in graph.items()},
-        **{f"history/{name}": dims for name, dims in history.items()},
-        **{f"selection/{name}": ["candidate"] for name in model.selection},
+    others = {
+        ("held_out_probability", "held_out_weight"): "pair",
+        ("graph/edge_source", "graph/edge_target", "graph/edge_weight"): "edge",
+        ("graph/label", "graph/out_degree", "graph/in_degree"): "node",
+        ("history/elbo", "history/iteration", "history/step"): "step",
+        tuple(f"selection/{name}" for name in model.selection): "candidate",
     }
+    found |= {name: [dim] for names, dim in others.items() for name in names}
+    found |= {f"graph/{name}_position": ["node", "axis"] for name in ("spectral", "layout")}
+    return found
 
 
 def pairs_of_nodes(n_nodes: int) -> NDArray[np.int64]:
@@ -137,8 +135,8 @@ def pairs_of_nodes(n_nodes: int) -> NDArray[np.int64]:
 
 def _ordered(model: SBM, flat: Arrays, labels: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
     found = dict(flat)
-    first, *_, last = labels.values()
-    found["theta"] = permuted(permuted(flat["theta"], first, axis=1), last, axis=2)
+    names = list(labels.values())
+    found["theta"] = permuted(permuted(flat["theta"], names[0], axis=1), names[-1], axis=2)
     for site, names in labels.items():
         found[site] = relabelled(flat[site], names)
         found[f"pi{site[1:]}"] = permuted(flat[f"pi{site[1:]}"], names, axis=1)
@@ -198,8 +196,9 @@ def _kept(model: SBM, ordered: Arrays, shape: tuple[int, int]) -> dict[str, NDAr
 
 
 def _replicated(model: SBM, flat: Arrays, shape: tuple[int, int]) -> Floats | None:
-    """Return statistics of graphs drawn from evenly spaced draws, ``n_chains x n x n_statistics``; None if too large."""
-    from bayeskit.models.blocks.simulation import graph_statistics, simulate_pairs
+    """Return statistics of graphs from evenly spaced draws, ``n_chains x n x n_statistics``; None if too large."""
+    from bayeskit.models.blocks.simulation import simulate_pairs
+    from bayeskit.models.blocks.statistics import graph_statistics
 
     most = min(_MOST_REPLICATIONS, int(_MOST_SIMULATED // max(1.0, float(model.pairs.weights.nnz))))
     each = min(most // shape[0], shape[1])
@@ -210,7 +209,7 @@ def _replicated(model: SBM, flat: Arrays, shape: tuple[int, int]) -> Floats | No
     found = np.empty((*kept.shape, len(model.statistics)))
     for place in np.ndindex(kept.shape):
         truth = {name: value[kept[place]] for name, value in flat.items()}
-        told = graph_statistics(simulate_pairs(model.spec, model.pairs, truth, rng))
+        told = graph_statistics(simulate_pairs(model.spec, model.pairs, truth, rng), model.statistics)
         found[place] = [told[name] for name in model.statistics]
     return found
 
