@@ -76,11 +76,8 @@ def by_graph_tool(cases):
 
 
 def has_graph_tool():
-    try:
-        done = subprocess.run([SYSTEM_PYTHON, "-c", "import graph_tool"], capture_output=True, check=False, timeout=60)
-    except OSError:
-        return False
-    return done.returncode == 0
+    found = "import importlib.util, sys; sys.exit(importlib.util.find_spec('graph_tool') is None)"
+    return Path(SYSTEM_PYTHON).exists() and subprocess.run([SYSTEM_PYTHON, "-c", found], check=False).returncode == 0
 
 
 def as_graph_tool_counts(pairs, z, corrected):
@@ -125,9 +122,10 @@ def compare_with_graph_tool(cases):
     np.testing.assert_allclose(ours, by_graph_tool(cases), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_description_length_is_graph_tools_now():
     compare_with_graph_tool(
-        [(*case(seed, directed=directed), corrected) for seed in range(60) for directed, corrected in FORMS]
+        [(*case(seed, directed=directed), corrected) for seed in range(20) for directed, corrected in FORMS]
     )
 
 
@@ -168,7 +166,7 @@ def test_partitions_of_large_integers_join_those_that_are_counted(monkeypatch):
     monkeypatch.setattr("bayeskit.models.blocks.criteria.MOST_EXACT", 1)
     asymptotic = log_partitions(np.full(6, MOST_EXACT), parts)
     # The next term of the asymptotic series is of the order of one over the root of the number, or over the parts.
-    assert (abs(asymptotic - exact) < 0.3 / np.minimum(parts, np.sqrt(MOST_EXACT))).all()
+    assert (abs(asymptotic - exact) < 1 / np.minimum(parts, np.sqrt(MOST_EXACT))).all()
     few = log_partitions([MOST_EXACT, MOST_EXACT], [1, 2])
     np.testing.assert_allclose(np.exp(few), [1, MOST_EXACT / 2], rtol=1e-3)
 
