@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bayeskit.datasets._problems import Place, listed, nearest, one_line, quote
@@ -20,6 +20,7 @@ _NOT_TEXT = {
     b"\xff\xfe": ("encoded as UTF-16 (byte 0xff at position 0)", "save it again as UTF-8"),
     b"\xfe\xff": ("encoded as UTF-16 (byte 0xfe at position 0)", "save it again as UTF-8"),
 }
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 # Only a file that holds one of these is tried as cp932: almost any bytes decode to some Japanese.
 _JAPANESE = ("年月日", "品質情報", "ダウンロードした時刻", "年,月,日")
 
@@ -95,20 +96,25 @@ def _encoding_error(error: UnicodeDecodeError, encoding: str, data: bytes, place
 
 def split_lines(text: str, place: Place) -> list[Line]:
     """Return the lines that hold anything, with their cells; a quoted cell may span lines, the first one counts."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    lines: list[Line] = []
+    lines = list(each_line(text, place))
+    if not lines:
+        raise place.error("the file holds no cells but empty ones", "download or save it again")
+    return lines
+
+
+def each_line(text: str, place: Place, delimiter: str = ",") -> Iterator[Line]:
+    """Give such lines one after the other, so that a large file need not be held in cells."""
+    # A StringIO would take four bytes a character.
+    reader = csv.reader((line[0] for line in _LINE.finditer(text)), strict=True, delimiter=delimiter)
     start = 1
     try:
         for cells in reader:
             if any(cell and not cell.isspace() for cell in cells):
-                lines.append((start, cells))
+                yield start, cells
             start = reader.line_num + 1
     except csv.Error as error:
         problem = f"the quotes that open in row {start} do not close properly ({error})"
         raise place.error(problem, 'put quotes (") around whole cells, in pairs, or remove them') from None
-    if not lines:
-        raise place.error("the file holds no cells but empty ones", "download or save it again")
-    return lines
 
 
 def check_width(lines: Sequence[Line], width: int, place: Place) -> None:

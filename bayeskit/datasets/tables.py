@@ -94,14 +94,7 @@ class Table:
         DataError
             If there is none of this name (the nearest one is given), or more than one.
         """
-        found = [at for at, title in enumerate(self.header) if title == tidy(name)]
-        if not found:
-            meant = nearest(tidy(name), self.header)
-            remedy = f"did you mean {quote(meant)}?" if meant else "choose from these"
-            raise place.error(f"there is no column {quote(name)}, only {self._few()}", remedy)
-        if len(found) > 1:
-            refuse_same_names([self.header[at] for at in found], place)
-        return found[0]
+        return position_of(name, self.header, place)
 
     def _parsed(self, position: int) -> tuple[Floats, list[tuple[int, str]]]:
         """Return a column's numbers, and the cells that hold none with their positions."""
@@ -111,10 +104,6 @@ class Table:
         parsed = [parse_number(text) for text in cells]
         wrong = [(at, text) for at, (text, number) in enumerate(zip(cells, parsed, strict=True)) if number is None]
         return np.array([np.nan if number is None else number for number in parsed], dtype=float), wrong
-
-    def _few(self) -> str:
-        shown = [quote(title) for title in self.header[:_SHOWN]]
-        return joined([*shown, *([f"{len(self.header) - _SHOWN} more"] if len(self.header) > _SHOWN else [])])
 
 
 def read_table(path: str, place: Place) -> Table:
@@ -131,11 +120,34 @@ def read_table(path: str, place: Place) -> Table:
     return _read_csv(content, place)
 
 
+def position_of(name: str, header: Sequence[str], place: Place) -> int:
+    """Return where a column stands in a header.
+
+    Raises
+    ------
+    DataError
+        If there is none of this name (the nearest one is given), or more than one.
+    """
+    found = [at for at, title in enumerate(header) if title == tidy(name)]
+    if not found:
+        meant = nearest(tidy(name), header)
+        remedy = f"did you mean {quote(meant)}?" if meant else "choose from these"
+        raise place.error(f"there is no column {quote(name)}, only {_few(header)}", remedy)
+    if len(found) > 1:
+        refuse_same_names([header[at] for at in found], place)
+    return found[0]
+
+
 def refuse_same_names(header: Sequence[str], place: Place) -> None:
     """Refuse columns of the same name."""
     for name in header:
         if header.count(name) > 1:
             raise place.error(f"{header.count(name)} columns have this name", "rename all but one", column=name)
+
+
+def _few(header: Sequence[str]) -> str:
+    shown = [quote(title) for title in header[:_SHOWN]]
+    return joined([*shown, *([f"{len(header) - _SHOWN} more"] if len(header) > _SHOWN else [])])
 
 
 def _read_csv(content: bytes, place: Place) -> Table:
@@ -145,14 +157,14 @@ def _read_csv(content: bytes, place: Place) -> Table:
     (header_row, header), *body = split_lines(top if large else text, place)
     titles = tuple(tidy(cell) for cell in header)
     found = _plain_numbers(content, len(titles)) if large else None
-    if found is not None and not _is_headless(titles):
+    if found is not None and not is_headless(titles):
         return Table(titles, np.arange(2, len(found) + 2), lambda at: found[:, at], content, _csv(encoding))
     body = split_lines(text, place)[1:] if large else body
     for delimiter, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(titles) == 1 and delimiter in header[0]:
             problem = f"the columns are separated by {name} (row {header_row})"
             raise place.error(problem, "save it with commas between columns and decimal points in numbers, e.g. 12.8")
-    if _is_headless(titles):
+    if is_headless(titles):
         problem = f"row {header_row} holds numbers, where the names of the columns should stand"
         example = ",".join(f"x{at + 1}" for at in range(min(len(titles), 3)))
         raise place.error(problem, f"put a header above the data, e.g. {example}")
@@ -163,7 +175,8 @@ def _read_csv(content: bytes, place: Place) -> Table:
     return Table(titles, rows, lambda at: [tidy(line[at]) for _, line in body], content, _csv(encoding))
 
 
-def _is_headless(titles: Sequence[str]) -> bool:
+def is_headless(titles: Sequence[str]) -> bool:
+    """Whether a header holds numbers, or nothing."""
     return all(re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", title.lower()) or title.lower() in MISSING for title in titles)
 
 
