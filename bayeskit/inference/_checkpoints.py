@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from io import BytesIO
 from pathlib import Path
 from types import CodeType
@@ -117,7 +118,7 @@ def digest_of_function(function: Any) -> str:
 
 
 def digest_of_arguments(*arguments: Any) -> str:
-    """Return a hash of tensors, arrays and plain values, at any depth of lists and dictionaries."""
+    """Return a hash of tensors, arrays and plain values, at any depth of lists, dictionaries and dataclasses."""
     found = hashlib.sha256()
     leaves, structure = tree_flatten(arguments)
     found.update(str(structure).encode())
@@ -129,6 +130,9 @@ def digest_of_arguments(*arguments: Any) -> str:
             found.update(np.ascontiguousarray(leaf).data)
         elif isinstance(leaf, str | bytes | int | float | complex | None):
             found.update(repr(leaf).encode())
+        elif is_dataclass(leaf) and not isinstance(leaf, type):
+            held = {part.name: getattr(leaf, part.name) for part in fields(leaf)}
+            found.update(f"{type(leaf).__module__}.{type(leaf).__qualname__}{digest_of_arguments(held)}".encode())
         else:  # an object's text may hold its address
             found.update(f"{type(leaf).__module__}.{type(leaf).__qualname__}".encode())
     return found.hexdigest()

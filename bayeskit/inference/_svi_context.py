@@ -80,8 +80,16 @@ def doubled(tree: Any, device: str) -> Any:
 
 def reseed(seed: int, *purpose: int) -> None:
     """Start torch's generators in the stream that a part of the run has by itself."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(*purpose, _PURPOSE))
-    torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1)))  # torch takes 63 bits
+    torch.manual_seed(int(_sequence(seed, purpose).generate_state(1, np.uint64)[0] >> np.uint64(1)))  # it takes 63 bits
+
+
+def stream(seed: int, *purpose: int) -> np.random.Generator:
+    """Return NumPy's generator for a part of the run."""
+    return np.random.default_rng(_sequence(seed, purpose))
+
+
+def _sequence(seed: int, purpose: tuple[int, ...]) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=(*purpose, _PURPOSE))
 
 
 def generator_state(device: str) -> torch.Tensor:

@@ -13,13 +13,13 @@ import torch
 from bayeskit.core.devices import resolve_device
 from bayeskit.core.types import Draws
 from bayeskit.inference._checkpoints import Checkpoint, digest_of_arguments, digest_of_function
-from bayeskit.inference._svi_context import alone, doubled, reseed
+from bayeskit.inference._svi_context import alone, doubled, reseed, stream
 from bayeskit.inference._svi_draws import Drawn, drawn
 from bayeskit.inference._svi_loop import Loop
 from bayeskit.inference._svi_parameters import learned
 from bayeskit.inference._svi_prepare import Ready, prepared
 from bayeskit.inference._svi_sites import Program, check_call, name_of
-from bayeskit.inference.svi import Progress, Starts, SVIConfig
+from bayeskit.inference.svi import DrawingGuide, Progress, Starts, SVIConfig
 
 _SETUP, _STEPS, _DRAWS = 1, 2, 3  # streams of their own
 _NOT_THE_STEPS = {"draws", "checkpoint", "checkpoint_every", "record"}
@@ -55,7 +55,10 @@ def run(
         optimised = time.perf_counter()
         reseed(seed, _DRAWS)
         n_draws = 1 if _is_delta(ready) else config.draws
-        found = drawn(ready.whole, ready.parameters, n_draws, record=config.record, device=device)
+        if isinstance(guide, DrawingGuide):
+            found = _by_guide(guide, ready, config.draws, seed)
+        else:
+            found = drawn(ready.whole, ready.parameters, n_draws, record=config.record, device=device)
         named = learned(ready.parameters, ready.own_parameters)
         if checkpoint is not None:
             checkpoint.remove()
@@ -65,6 +68,12 @@ def run(
         "sampling": time.perf_counter() - optimised,
     }
     return _draws(found, loop, ready, config, timings, named)
+
+
+def _by_guide(guide: DrawingGuide, ready: Ready, n_draws: int, seed: int) -> Drawn:
+    parameters = learned(ready.parameters, set(ready.parameters.leaves))
+    values, log_p, log_q = guide.draws(parameters, n_draws, stream(seed, _DRAWS))
+    return Drawn(dict(values), log_p, log_q)
 
 
 def _is_delta(ready: Ready) -> bool:

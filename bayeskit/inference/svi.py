@@ -10,7 +10,7 @@ https://jmlr.org/papers/v20/18-403.html); each step runs as recorded tensor oper
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,21 @@ class SVIConfig(Config):
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
+@runtime_checkable
+class DrawingGuide(Protocol):
+    """A guide that makes its draws itself, since a site of it stands for something else than a draw."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a Pyro function."""
+        ...
+
+    def draws(
+        self, learned: Mapping[str, NDArray[Any]], n: int, rng: np.random.Generator
+    ) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.float64], NDArray[np.float64]]:
+        """Return ``n`` draws by site and the log densities of program and guide there, from parameters by name."""
+        ...
+
+
 def fit_svi(
     program: Callable[..., Any],
     args: tuple[Any, ...] = (),
@@ -122,7 +137,8 @@ def fit_svi(
         The same one gives the same draws, on the same machine and number of threads.
     guide
         A Pyro function of the same arguments with a site for each latent one of the program (discrete ones may be left
-        out: they are summed out), and ``pyro.param`` statements; None for ``config.guide``.
+        out: they are summed out), and ``pyro.param`` statements; None for ``config.guide``. One that is a
+        ``DrawingGuide`` makes the draws in the end itself.
     starts
         Gives ``n`` points by site, ``n x ...``, for the guide to begin at.
     progress

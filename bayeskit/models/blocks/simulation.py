@@ -41,10 +41,10 @@ def draw_prior_values(spec: BlockSpec, rng: np.random.Generator, n: int) -> dict
     found: dict[str, Floats] = {name: spec.prior(name).draw((n,), rng) for name in spec.hyperparameters}
     alpha, a, b = concentrations(spec, found, n)
     for site, size in spec.partitions.items():
-        found[_shares(site)] = _dirichlet(np.broadcast_to(alpha[:, None], (n, size)), rng)
+        found[_shares(site)] = draw_dirichlet(np.broadcast_to(alpha[:, None], (n, size)), rng)
     shape = (n, spec.n_source_blocks, spec.n_target_blocks)
     first, second = (np.broadcast_to(argument[:, None, None], shape) for argument in (a, b))
-    found["theta"] = _rates(spec, first, second, rng)
+    found["theta"] = draw_theta(spec, first, second, rng)
     return found
 
 
@@ -100,11 +100,11 @@ def draw_rates(spec: BlockSpec, pairs: Pairs, values: Arrays, rng: np.random.Gen
     weights, exposures = totals_of_draws(spec, pairs, values)
     alpha, a, b = concentrations(spec, values, len(weights))
     found = {
-        _shares(site): _dirichlet(alpha[:, None] + counts_of_draws(values[site], size), rng)
+        _shares(site): draw_dirichlet(alpha[:, None] + counts_of_draws(values[site], size), rng)
         for site, size in spec.partitions.items()
     }
     rest = exposures - weights if spec.likelihood == "bernoulli" else exposures
-    found["theta"] = _rates(spec, a[:, None, None] + weights, b[:, None, None] + np.maximum(rest, 0.0), rng)
+    found["theta"] = draw_theta(spec, a[:, None, None] + weights, b[:, None, None] + np.maximum(rest, 0.0), rng)
     return found
 
 
@@ -207,7 +207,7 @@ def _observed(pairs: Pairs, rows: NDArray[Any], columns: NDArray[Any]) -> sparse
     return weights
 
 
-def _rates(spec: BlockSpec, a: Floats, b: Floats, rng: np.random.Generator) -> Floats:
+def draw_theta(spec: BlockSpec, a: Floats, b: Floats, rng: np.random.Generator) -> Floats:
     """Draw rates, ``n x K x L``, of Beta(a, b) or Gamma(a, b); of the upper triangle where theta is symmetric."""
     drawn: Floats
     if spec.likelihood == "bernoulli":
@@ -217,8 +217,8 @@ def _rates(spec: BlockSpec, a: Floats, b: Floats, rng: np.random.Generator) -> F
     return drawn if spec.directed else np.triu(drawn) + np.swapaxes(np.triu(drawn, 1), -1, -2)
 
 
-def _dirichlet(concentration: Floats, rng: np.random.Generator) -> Floats:
-    """Draw from Dirichlet distributions over the last axis.
+def draw_dirichlet(concentration: Floats, rng: np.random.Generator) -> Floats:
+    """Draw from Dirichlet distributions over the last axis of their concentrations.
 
     In the log domain: where the concentration is small, gamma variables vanish, G(a) = G(a + 1) U^(1/a) does not.
     """
