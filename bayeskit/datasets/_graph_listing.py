@@ -69,12 +69,14 @@ class Listing:
     def wrong(self, which: NDArray[np.bool_], problem: str, remedy: str, place: Place) -> Exception:
         """Return an error on such weights: the first three and the number of the others."""
         found = np.flatnonzero(which)
-        shown = [f"{quote(float(self.weights[at]))} {self.pair(int(at))}{self._row(int(at))}" for at in found[:_SHOWN]]
+        shown = [self.told(int(at)) for at in found[:_SHOWN]]
         more = [f"{found.size - _SHOWN:,} more"] if found.size > _SHOWN else []
         return place.error(f"{joined([*shown, *more])}: {problem}", remedy, column=self.column)
 
-    def _row(self, at: int) -> str:
-        return "" if self.rows is None else f" (row {self.rows[at]})"
+    def told(self, at: int) -> str:
+        """Return a pair by its names, with its weight and its row."""
+        row = "" if self.rows is None else f" (row {self.rows[at]})"
+        return f"{quote(float(self.weights[at]))} {self.pair(at)}{row}"
 
 
 def direction_of(listing: Listing, directed: bool | None, place: Place) -> bool:

@@ -180,8 +180,8 @@ def _repetition(
         shown = [f"{row}" for row in rows[members[:_SHOWN]]]
         more = [f"{len(members) - _SHOWN:,} more"] if len(members) > _SHOWN else []
         stands = f"in rows {joined([*shown, *more])}"
-    others = f", and {counted(groups.size - 1, 'other pair')}" if groups.size > 1 else ""
-    return place.error(f"the edge {listing.pair(int(starts[group]))} stands {stands}{others}: {problem}", remedy)
+    others = f", as with {counted(groups.size - 1, 'other pair')}" if groups.size > 1 else ""
+    return place.error(f"the edge {listing.pair(int(starts[group]))} stands {stands}: {problem}{others}", remedy)
 
 
 def _undirected(listing: Listing, rules: Rules, notes: list[str], place: Place) -> Listing:
@@ -203,11 +203,13 @@ def _undirected(listing: Listing, rules: Rules, notes: list[str], place: Place) 
     if adds:
         differ = np.isnan(first) != np.isnan(second)
     if differ.any():
-        at = int(starts[np.flatnonzero(differ)[0]])
+        one = np.flatnonzero(differ)[0]
+        at = int(starts[one])
+        other = listing.told(at + 1) if both[one] else "nothing in the other direction"
         more = f", as with {counted(int(differ.sum()) - 1, 'other pair')}" if differ.sum() > 1 else ""
-        problem = f"the weight {listing.pair(at)} is not that of the other direction{more}"
+        problem = f"{listing.told(at)}, but {other}, in an undirected graph{more}"
         remedy = _SYMMETRY if listing.whole else f"{_SYMMETRY}, or add both up (--repeated sum)"
-        raise place.error(problem, remedy)
+        raise place.error(problem, remedy, column=listing.column)
     if adds and both.any():
         notes.append(told.directions_added_up(int(both.sum())))
         first = np.where(both, first + second, first)

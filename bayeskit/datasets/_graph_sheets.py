@@ -120,7 +120,7 @@ class _TextSheet:
             )
         except pyarrow.ArrowException:
             return None
-        n_lines = self._content.count(b"\n") + (not self._content.endswith(b"\n"))
+        n_lines = self._content.rstrip(b"\r\n").count(b"\n") + 1
         columns = [_arrow_texts(table.column(str(at)), tidy) for at in names]
         if table.num_rows != n_lines - 1 or any("" in column.texts for column in columns):
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Graph:
         ``n_nodes``, the known group of each node, empty where it is not known; None where no groups were given.
     source
         The file; of a graph made in a script without a path.
+    options
+        What ``load_graph`` was called with besides the file, to repeat it; empty of a graph made in a script.
     """
 
     nodes: NDArray[np.str_]
@@ -64,6 +66,7 @@ class Graph:
     self_loops: bool
     labels: NDArray[np.str_] | None
     source: Source
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def n_nodes(self) -> int:
@@ -183,7 +186,18 @@ def load_graph(
         sha256=hashlib.sha256(content).hexdigest(),
         notes=(*notes_on_files({"nodes": nodes, "unobserved": unobserved, "labels": labels}), *found.source.notes),
     )
-    return replace(found, source=source)
+    paths = {"nodes": nodes, "unobserved": unobserved, "labels": labels}
+    options = {
+        "columns": columns if columns is None or isinstance(columns, str) else ",".join(columns),
+        "directed": directed,
+        "self_loops": self_loops,
+        "repeated": repeated,
+        "missing": missing,
+        **{option: None if file is None else os.fspath(file) for option, file in paths.items()},
+        "label_column": label_column,
+        "first": first,
+    }
+    return replace(found, source=source, options=options)
 
 
 def graph(
