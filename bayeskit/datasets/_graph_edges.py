@@ -176,11 +176,12 @@ def _is_matrix(sheet: Sheet, place: Place) -> bool:
     if all(_recognised(header, names, place) is not None for names in (SOURCES, TARGETS)):
         return False
     shared = len(set(first) & set(others))
-    if 2 * shared > min(len(first), len(others)):
+    if first and 2 * shared >= min(len(first), len(others)):
         return True
     numbers = all(weight_of(cell) is not None for cells in head for cell in cells[1:_PEEKED])
     if head and numbers and (len(others) > 2 or not corner):
-        problem = f"no columns are named source and target, nor do columns bear the names of rows ({listed(first)})"
+        rows = listed(map(quote, first))
+        problem = f"no columns are named source and target, nor do columns bear the names of rows ({rows})"
         remedy = "name the columns of an edge list (--columns), or give a matrix's rows and columns the same names"
         raise place.error(problem, remedy)
     return False

@@ -17,7 +17,7 @@ from bayeskit.datasets._graph_cells import text_of, weight_of
 from bayeskit.datasets._graph_edges import read_edges, refuse_blank
 from bayeskit.datasets._graph_listing import Listing
 from bayeskit.datasets._graph_sheets import open_sheet
-from bayeskit.datasets._problems import Place, one_line, quote
+from bayeskit.datasets._problems import Place, counted, one_line, quote
 
 MOST_NODES = 20_000_000
 """More are a mistake in the size that a file states, and would not fit into memory with their names."""
@@ -153,8 +153,10 @@ def _read_market(content: bytes, place: Place) -> Listing:
         raise place.error(f"a matrix that is {field} and {symmetry}", "weights are real; symmetric or general")
     # What a broken file states must not make the parser ask for memory: each entry takes two characters at least.
     if n_rows > MOST_NODES or n_entries > len(content):
-        problem = f"the file states {n_rows:,} nodes and {n_entries:,} entries, and has {len(content):,} bytes"
-        raise place.error(problem, f"correct its size line; there may be {MOST_NODES:,} nodes")
+        problem = (
+            f"a matrix of {counted(n_rows, 'node')} with {n_entries:,} entries, in {counted(len(content), 'byte')}"
+        )
+        raise place.error(problem, f"correct its line of sizes; there may be {MOST_NODES:,} nodes")
     found = _parsed(kind, formats.mmread, place, io.BytesIO(content))
     if layout == "array":
         row, column = np.nonzero(found)  # NaN is not zero

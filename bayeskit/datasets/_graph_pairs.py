@@ -266,7 +266,7 @@ def _refuse_seen(listing: Listing, hidden: Listing, place: Place, *, directed: b
     if seen.any():
         at = int(np.flatnonzero(seen)[0])
         row = "" if hidden.rows is None else f" (row {hidden.rows[at]})"
-        more = f", as are {counted(int(seen.sum()) - 1, 'other pair')}" if seen.sum() > 1 else ""
+        more = f", as with {counted(int(seen.sum()) - 1, 'other pair')}" if seen.sum() > 1 else ""
         problem = f"the pair {hidden.pair(at, directed=directed)}{row} is an edge{more}, yet declared as not observed"
         raise place.error(problem, "remove it from this list, or the edge from the graph")
 
