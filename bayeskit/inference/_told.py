@@ -34,3 +34,31 @@ class Told:
             if self._progress is not None and (now >= self._next or self._done >= self._total):
                 self._next = now + _BETWEEN
                 self._progress(self._done, self._total)
+
+
+class Steps:
+    """Counts steps of runs whose number nobody knows: those that end early leave some of the total until the end.
+
+    Parameters
+    ----------
+    progress
+        As of ``Told``.
+    total
+        Steps at most.
+    """
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._told, self._left = Told(progress, total), total
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        """Count one more."""
+        with self._lock:
+            if self._left <= 1:
+                return
+            self._left -= 1
+        self._told(1)
+
+    def finish(self) -> None:
+        """All is done."""
+        self._told(self._left)

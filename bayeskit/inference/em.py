@@ -23,7 +23,7 @@ from bayeskit.core.devices import Device
 from bayeskit.core.errors import InferenceError
 from bayeskit.core.types import Draws
 from bayeskit.inference._em_run import Run, State
-from bayeskit.inference._told import Progress, Told
+from bayeskit.inference._told import Progress, Steps
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -140,7 +140,7 @@ def fit_em(
     """
     config = config or EMConfig()
     began = time.perf_counter()
-    told = _Steps(progress, (config.restarts + 1) * config.max_iterations)
+    told = Steps(progress, (config.restarts + 1) * config.max_iterations)
     with _libraries().limit(limits=1, user_api="blas"):  # matrices are small, and sums come out the same on any machine
         run, n_collapsed = _best(model, config, seed, told)
         log_likelihood = run.log_likelihoods[-1]
@@ -162,7 +162,7 @@ def fit_em(
     )
 
 
-def _best(model: EMModel[Any], config: EMConfig, seed: int, told: _Steps) -> tuple[Run[Any], int]:
+def _best(model: EMModel[Any], config: EMConfig, seed: int, told: Steps) -> tuple[Run[Any], int]:
     """Return the best run that came to its end, and how many of the starts collapsed.
 
     Of collapsed components the likelihood is as large as one lets it be, so that it does not tell which run is best.
@@ -188,7 +188,7 @@ def _best(model: EMModel[Any], config: EMConfig, seed: int, told: _Steps) -> tup
     )
 
 
-def _go_on(model: EMModel[Any], run: Run[Any], tolerance: float, most: int, told: _Steps) -> None:
+def _go_on(model: EMModel[Any], run: Run[Any], tolerance: float, most: int, told: Steps) -> None:
     """Let a run go on until a step changes hardly anything."""
     run.converged = False
     if run.log_likelihoods:  # the parameters that were judged last are judged already: take the step from them
@@ -203,7 +203,7 @@ def _go_on(model: EMModel[Any], run: Run[Any], tolerance: float, most: int, told
         told()
 
 
-def _in_batches(model: EMModel[Any], run: Run[Any], config: EMConfig, seed: int, told: _Steps) -> None:
+def _in_batches(model: EMModel[Any], run: Run[Any], config: EMConfig, seed: int, told: Steps) -> None:
     """Let a run pass over the data, batch by batch, until a pass changes hardly anything."""
     assert config.batch_size is not None
     state, number = run.state, 0
@@ -276,19 +276,3 @@ def _libraries() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-class _Steps:
-    """Counts steps of all runs; a run that ends early leaves some of the total, until the end."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._told, self._left = Told(progress, total), total
-
-    def __call__(self) -> None:
-        if self._left > 1:
-            self._left -= 1
-            self._told(1)
-
-    def finish(self) -> None:
-        """All is done."""
-        self._told(self._left)
