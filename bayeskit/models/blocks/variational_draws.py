@@ -74,12 +74,27 @@ def draw_factors(
         values[f"pi{site[1:]}"] = draw_dirichlet(np.broadcast_to(concentration, (n, concentration.size)), rng)
         log_q += log_dirichlet(values[f"pi{site[1:]}"], concentration)
     for site, rows in factors.memberships.items():
-        values[site], log_chances = _assignments(rows, n, rng)
+        values[site], log_chances = draw_memberships(rows, n, rng)
         log_q += log_chances
     a, b = (np.broadcast_to(argument, (n, *argument.shape)) for argument in factors.rates)
     values["theta"] = draw_theta(spec, a, b, rng)
     log_q += once(spec, log_rates(spec, values["theta"], a, b)).sum(axis=(1, 2))
     return values, log_joints(spec, pairs, values), log_q
+
+
+def draw_memberships(rows: Floats, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int16], Floats]:
+    """Draw a block for each row of probabilities, ``n x n_rows``, and return with the draws their log densities."""
+    nodes = np.arange(len(rows))
+    below = np.cumsum(rows, axis=1)
+    below /= below[:, -1:]
+    log_chances = np.log(np.diff(below, axis=1, prepend=0.0).clip(np.finfo(float).tiny))
+    found, log_q = np.zeros((n, len(rows)), dtype=np.int16), np.empty(n)
+    for draw in range(n):
+        chance = rng.random(len(rows))
+        for k in range(rows.shape[1] - 1):
+            found[draw] += chance >= below[:, k]
+        log_q[draw] = log_chances[nodes, found[draw]].sum()
+    return found, log_q
 
 
 def log_joints(spec: BlockSpec, pairs: Pairs, values: Arrays) -> Floats:
@@ -116,18 +131,3 @@ def log_dirichlet(shares: Floats, concentration: Floats) -> Floats:
     """Return log densities of Dirichlet distributions over the last axis."""
     constant = gammaln(concentration.sum(axis=-1)) - gammaln(concentration).sum(axis=-1)
     return np.asarray(constant + np.sum((concentration - 1) * np.log(shares), axis=-1))
-
-
-def _assignments(rows: Floats, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int16], Floats]:
-    """Draw a block for each row, and return with the draws their log probabilities."""
-    nodes = np.arange(len(rows))
-    below = np.cumsum(rows, axis=1)
-    below /= below[:, -1:]
-    log_chances = np.log(np.diff(below, axis=1, prepend=0.0).clip(np.finfo(float).tiny))
-    found, log_q = np.zeros((n, len(rows)), dtype=np.int16), np.empty(n)
-    for draw in range(n):
-        chance = rng.random(len(rows))
-        for k in range(rows.shape[1] - 1):
-            found[draw] += chance >= below[:, k]
-        log_q[draw] = log_chances[nodes, found[draw]].sum()
-    return found, log_q

@@ -1,0 +1,213 @@
+"""Coordinate-ascent variational Bayes: restarts, annealing, stopping, and a watch on the bound, for any such model.
+
+A model has factors of its posterior and updates that give some of them their best form, the others given: no update
+lowers the evidence lower bound (Blei, Kucukelbir and McAuliffe 2017, doi:10.1080/01621459.2017.1285773), and a run ends
+at the nearest maximum. So there are several starts, of which half go on after some steps and half of these after twice
+as many, by their bounds: successive halving, Jamieson and Talwalkar (2016),
+https://proceedings.mlr.press/v51/jamieson16.html. A run's first steps may be annealed, with updates that are less sure
+than they should be: Ueda and Nakano (1998), doi:10.1016/S0893-6080(97)00133-0; Katahira, Watanabe and Okada (2008),
+doi:10.1088/1742-6596/95/1/012015.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bayeskit.core.config import Config
+from bayeskit.core.errors import InferenceError
+from bayeskit.core.types import Draws
+from bayeskit.inference._executors import side_by_side, threads
+from bayeskit.inference._told import Progress, Steps
+
+Arrays = Mapping[str, NDArray[Any]]
+State = TypeVar("State")
+
+_STARTS, _DRAWS = 1, 2  # streams
+_HEAT = 10  # steps before the first of the starts are given up
+_HOTTEST = 0.8  # inverse temperature
+
+
+class VBConfig(Config):
+    """How coordinate-ascent variational Bayes runs.
+
+    Parameters
+    ----------
+    restarts
+        Starts, of which the one with the greatest bound is taken.
+    max_iterations
+        A run has so many steps at most, those of annealing not counted.
+    tolerance
+        A run ends when a step changes the bound by no more than this times the number of factors.
+    annealing
+        First steps of each run, with inverse temperatures from 0.8 towards 1.
+    draws
+        From the approximation in the end, at most: of large models the engine takes fewer, and says so.
+    """
+
+    method: ClassVar[str] = "vb"
+    restarts: int = Field(default=5, ge=1, le=10_000)
+    max_iterations: int = Field(default=1000, ge=1)
+    tolerance: float = Field(default=1e-7, gt=0, lt=1)
+    annealing: int = Field(default=5, ge=0)
+    draws: int = Field(default=1000, ge=1)
+
+
+class CoordinateAscentModel(Protocol[State]):
+    """What the engine asks of a model: updates of factors, of a type of its own. Threads share the model."""
+
+    @property
+    def n_factors(self) -> int:
+        """Number of the factors that the bound grows with."""
+        ...
+
+    def start(self, number: int, rng: np.random.Generator) -> State:
+        """Return where a run starts; a model may look in other ways at other numbers."""
+        ...
+
+    def step(self, state: State, inverse_temperature: float = 1.0) -> tuple[State, float]:
+        """Return the next factors, and their bound."""
+        ...
+
+    def draw(self, state: State, n: int, rng: np.random.Generator) -> tuple[Arrays, NDArray[Any], NDArray[Any]]:
+        """Return draws by site, ``n x ...`` or fewer, and the log densities of posterior and factors at each.
+
+        Each density is up to a constant, and of the same quantities.
+        """
+        ...
+
+
+@dataclass
+class _Run(Generic[State]):
+    """A run so far: where it is, and its bounds by step, from the first that is not annealed."""
+
+    state: State
+    number: int
+    annealed: int = 0
+    bounds: list[float] = field(default_factory=list)
+    converged: bool = False
+
+    @property
+    def change(self) -> float:
+        """By how much the bound changed in the last step."""
+        return self.bounds[-1] - self.bounds[-2] if len(self.bounds) > 1 else np.inf
+
+    @property
+    def largest_decrease(self) -> float:
+        """By how much the bound fell in any step, at most; 0 where it never did."""
+        return float(max(0.0, -np.diff(self.bounds).min(initial=0.0)))
+
+
+def fit_vb(
+    model: CoordinateAscentModel[Any],
+    config: VBConfig | None = None,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> Draws:
+    """Approximate a posterior by independent factors.
+
+    Parameters
+    ----------
+    model
+        Has the updates.
+    config
+        How it runs.
+    seed
+        Of everything random; start ``i`` does not depend on how many starts there are.
+    progress
+        Called with the numbers of steps done and of the most there may be, at most 10 times a second.
+
+    Returns
+    -------
+    Draws
+        Of kind ``variational``: independent draws of one chain, with ``log_p`` and ``log_q``. Its ``engine`` has
+        ``converged``, ``message``, ``n_iterations``, ``elbo``, ``restarts``, the number ``start`` of the one that was
+        taken, ``largest_decrease`` of the bound in any of its steps, divided by the number of factors; and a ``note``
+        where there are fewer draws than asked for. ``groups`` has the ``history``: ``elbo`` by iteration.
+
+    Raises
+    ------
+    InferenceError
+        If the bound is not a number.
+
+    Notes
+    -----
+    Runs of several starts share the cores; how many there are does not change a digit.
+    """
+    from threadpoolctl import threadpool_limits
+
+    config = config or VBConfig()
+    began = time.perf_counter()
+    told = Steps(progress, config.restarts * (config.annealing + _HEAT) + config.max_iterations)
+    with threadpool_limits(1, user_api="blas"):  # sums come out the same on any number of cores
+        run = _best(model, config, seed, told)
+        _go_on(model, config, run, config.max_iterations, told)
+        optimised = time.perf_counter()
+        values, log_p, log_q = model.draw(run.state, config.draws, _generator(seed, _DRAWS))
+    told.finish()
+    few = f"{len(log_p)} draws instead of {config.draws}, for the size of the data"
+    return Draws(
+        kind="variational",
+        values={name: np.asarray(value)[np.newaxis] for name, value in values.items()},
+        sample_stats={"log_p": log_p[np.newaxis], "log_q": log_q[np.newaxis]},
+        timings={"compile": 0.0, "optimize": optimised - began, "sampling": time.perf_counter() - optimised},
+        engine={**_said(model, config, run), **({"note": few} if len(log_p) < config.draws else {})},
+        groups={"history": {"elbo": np.array(run.bounds)}},
+    )
+
+
+def _best(model: CoordinateAscentModel[State], config: VBConfig, seed: int, told: Steps) -> _Run[State]:
+    """Return the start that is ahead when all others have been given up, as far as it went."""
+    runs = [_Run(model.start(i, _generator(seed, _STARTS, i)), i) for i in range(config.restarts)]
+    most = _HEAT
+    while len(runs) > 1:
+        limit = min(most, config.max_iterations)
+        with threads(len(runs)) as executor:
+            side_by_side(executor, [partial(_go_on, model, config, run, limit, told) for run in runs])
+        runs = sorted(runs, key=lambda run: -run.bounds[-1])[: -(-len(runs) // 2)]
+        most *= 2
+    return runs[0]
+
+
+def _go_on(model: CoordinateAscentModel[State], config: VBConfig, run: _Run[State], most: int, told: Steps) -> None:
+    """Let a run go on, until it has so many steps or a step changes hardly anything."""
+    while run.annealed < config.annealing:
+        inverse_temperature = _HOTTEST + (1 - _HOTTEST) * run.annealed / config.annealing
+        run.state, _ = model.step(run.state, inverse_temperature)
+        run.annealed += 1
+        told()
+    while len(run.bounds) < most and not run.converged:
+        run.state, bound = model.step(run.state)
+        if not np.isfinite(bound):
+            raise InferenceError(f"the evidence lower bound is {bound} after {len(run.bounds) + 1} steps of VB")
+        run.bounds.append(bound)
+        run.converged = bool(abs(run.change) <= config.tolerance * model.n_factors)
+        told()
+
+
+def _said(model: CoordinateAscentModel[Any], config: VBConfig, run: _Run[Any]) -> dict[str, Any]:
+    """Return what the engine says of the run that it took."""
+    kept = f"step {len(run.bounds)} changed the bound by {run.change / model.n_factors:.2g} a factor"
+    return {
+        "method": config.method,
+        "converged": run.converged,
+        "message": kept if run.converged else f"{kept}, more than the tolerance {config.tolerance:g}",
+        "n_iterations": len(run.bounds),
+        "elbo": run.bounds[-1],
+        "restarts": config.restarts,
+        "start": run.number,
+        "largest_decrease": run.largest_decrease / model.n_factors,
+        "device": "cpu",
+    }
+
+
+def _generator(seed: int, *key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
