@@ -14,7 +14,7 @@ from bayeskit.core.types import Draws
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_OTHERS = ("derived", "history", "selection")  # without chain and draw, which ArviZ does not know
+_OTHERS = ("derived", "history", "selection", "graph", "assignments")  # which ArviZ does not know
 _DATA = ("observed_data", "constant_data", *_OTHERS)
 
 
@@ -80,8 +80,9 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
     xarray.DataTree
         Groups ``posterior`` and ``sample_stats``; ``prior`` and ``prior_predictive`` of a model that simulates these;
         and what the model has of ``log_likelihood``, ``log_prior``, ``posterior_predictive``, ``observed_data`` and
-        ``constant_data``; what was ``derived`` from the draws, the ``history`` of an optimisation, and the
-        ``selection`` of a model's size. The attributes of ``sample_stats`` are what the engine says of itself.
+        ``constant_data``; what was ``derived`` from the draws, the ``history`` of an optimisation, the ``selection`` of
+        a model's size; of a block model the ``graph``, and the nodes' ``assignments`` by draw. The attributes of
+        ``sample_stats`` are what the engine says of itself.
     """
     groups: dict[str, Arrays] = dict(model.groups(draws.values))
     groups |= {name: {**groups.get(name, {}), **group} for name, group in draws.groups.items()}
@@ -147,5 +148,6 @@ def _simulated(model: Simulates, seed: int, n_prior: int) -> dict[str, Arrays]:
         "prior": {name: value[None] for name, value in parameters.items() if name not in model.states},
         "observed_data": observed,
         "prior_predictive": dict.fromkeys(observed, simulated[None]),
+        "constant_data": constants,
     }
-    return groups | ({"constant_data": constants} if constants else {})
+    return {name: group for name, group in groups.items() if group}

@@ -1,6 +1,7 @@
 """The run folder: what a finished run leaves on disk, written aside and renamed so that it is whole or not there.
 
-``run.json``, ``posterior.nc`` (a DataTree as netCDF), ``summary.csv`` and ``report.html``.
+``run.json``, ``posterior.nc`` (a DataTree as netCDF), ``summary.csv`` and ``report.html``; of a block model also
+``nodes.csv``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ SCHEMA_VERSION = 2  # 1 had plain texts, which cannot be translated
 IN_MEMORY = 2**29  # bytes of a posterior that is held as a whole
 _MARK = "unfinished"  # stands in a partial folder, so that nobody else's is ever removed
 FIGURES = "figures"  # the folder of those for print
-_FILES = {"run.json", "posterior.nc", "summary.csv", "report.html", FIGURES}
+NODES = "nodes.csv"
+_FILES = {"run.json", "posterior.nc", "summary.csv", "report.html", NODES, FIGURES}
 _PRINTED = {".svg", ".png"}
 
 
@@ -73,13 +75,22 @@ def scratch(folder: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def save(fit: Fit, assessment: Assessment, folder: Path, told: Mapping[str, Any] | None = None) -> None:
+def save(
+    fit: Fit,
+    assessment: Assessment,
+    folder: Path,
+    told: Mapping[str, Any] | None = None,
+    nodes: pd.DataFrame | None = None,
+) -> None:
     """Write a run's numbers into an existing folder: posterior, summary and, last, ``run.json``.
 
-    ``told`` is what an index over runs says of this one, kept so that it need not read the draws.
+    ``told`` is what an index over runs says of this one, kept so that it need not read the draws; ``nodes`` is a table
+    with a row for each node of a graph.
     """
     fit.posterior.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
     assessment.summary.to_csv(folder / "summary.csv", index_label="quantity", encoding="utf-8")
+    if nodes is not None:
+        nodes.to_csv(folder / NODES, index=False, encoding="utf-8", float_format="%.6g", lineterminator="\n")
     write_text(folder / "run.json", json.dumps(_record(fit, assessment, told or {}), indent=2, ensure_ascii=False))
 
 

@@ -39,8 +39,18 @@ _REMEDIES_OF_SVI = {
 }
 
 
+_REMEDIES_OF_VB = {
+    **_REMEDIES_OF_SVI,
+    "pareto_k": mark("sample instead (--engine gibbs)"),
+    "importance_ess": mark("sample instead (--engine gibbs)"),
+    "converged": mark("give it more iterations (--max-iterations)"),
+}
+_OWN = {"svi": _REMEDIES_OF_SVI, "vb": _REMEDIES_OF_VB}
+"""Engines whose draws are made afresh, and whose bound is watched."""
+
+
 def assess_variational(fit: Fit) -> Assessment:
-    """Assess the draws of an approximation: ADVI, Laplace or Pathfinder, or a guide fitted by engine ``svi``.
+    """Assess the draws of an approximation: ADVI, Laplace or Pathfinder, or one fitted by engine ``svi`` or ``vb``.
 
     Parameters
     ----------
@@ -50,10 +60,10 @@ def assess_variational(fit: Fit) -> Assessment:
     Returns
     -------
     Assessment
-        Verdicts on k-hat, on the effective sample size of the weights, and on numbers that are none. Of engine ``svi``
-        also whether its bound settled: that a fit must do, while k-hat and effective size are advisory, since they
-        measure what form of approximation was asked for. ``summary`` has no R-hat and no effective sample sizes, which
-        mean nothing here; it has MCSE only where no draw repeats another (Pathfinder resamples its draws).
+        Verdicts on k-hat, on the effective sample size of the weights, and on numbers that are none. Of engines ``svi``
+        and ``vb`` also whether its bound settled: that a fit must do, while k-hat and effective size are advisory,
+        since they measure what form of approximation was asked for. ``summary`` has no R-hat and no effective sample
+        sizes, which mean nothing here; it has MCSE only where no draw repeats another (Pathfinder resamples its draws).
     """
     posterior = fit.posterior["posterior"].to_dataset()
     checked = over_cells(posterior, described)
@@ -65,13 +75,11 @@ def assess_variational(fit: Fit) -> Assessment:
     found = importance(fit)
     if isinstance(found, Importance):
         metrics |= {"pareto_k": found.k_hat, "importance_ess": found.effective_sample_size}
-    by_svi = fit.provenance.engine == "svi"
-    texts = _REMEDIES_OF_SVI if by_svi else _REMEDIES
+    own = fit.provenance.engine in _OWN
+    texts = _OWN.get(fit.provenance.engine, _REMEDIES)
     remedies = {**{name: say(text) for name, text in texts.items()}, **fit.provenance.card.remedies}
     known = _verdicts(found, n_draws, distinct)
-    told = (
-        [*_settled(fit), *(replace(each, advisory=True) for each in known)] if by_svi else _with_optimiser(known, fit)
-    )
+    told = [*_settled(fit), *(replace(each, advisory=True) for each in known)] if own else _with_optimiser(known, fit)
     verdicts = [*told, finite(checked)]
     return Assessment(tuple(_with_remedy(verdict, remedies) for verdict in verdicts), summary, metrics)
 
@@ -86,7 +94,8 @@ def importance(fit: Fit) -> Importance | str:
     ratios = (statistics["log_p"] - statistics["log_q"]).to_numpy().astype(float).ravel()
     found = importance_weights(ratios)
     spread = isinstance(found, Importance) and np.isfinite(ratios).all() and np.ptp(ratios) >= EQUAL
-    if spread and np.unique(ratios).size < RESAMPLED * ratios.size:
+    resampled = fit.provenance.engine not in _OWN  # draws of whole numbers may well be equal
+    if resampled and spread and np.unique(ratios).size < RESAMPLED * ratios.size:
         return say("the draws were resampled, so that their weights are used up")
     return found
 
