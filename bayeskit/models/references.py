@@ -16,10 +16,11 @@ from bayeskit.datasets.columns import load_columns
 from bayeskit.models.density import DensityModel
 from bayeskit.models.gmm import GMM
 from bayeskit.models.pyro_program import PyroProgram, arguments_of
+from bayeskit.models.sbm import SBM
 from bayeskit.models.targets import TARGETS, Target
 
-AnyModel = DensityModel | PyroProgram | GMM
-_MODELS = (DensityModel, PyroProgram, GMM)
+AnyModel = DensityModel | PyroProgram | GMM | SBM
+_MODELS = (DensityModel, PyroProgram, GMM, SBM)
 
 
 def target(name: str) -> Target:
@@ -36,7 +37,7 @@ def target(name: str) -> Target:
 
 
 def load_model(reference: str) -> AnyModel:
-    """Run a Python file and return the model of this name: what ``density``, ``pyro_program`` or ``gmm`` made there.
+    """Run a Python file and return the model of this name: what ``density``, ``pyro_program``, ``gmm`` or ``sbm`` made.
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ def _loaded(reference: str, changed: int) -> AnyModel:
         what = "nothing" if found is None else f"a {type(found).__name__}"
         raise ConfigError(f"{path} has {what} under the name '{name}', not a model; {there}")
     digest = sha256(path.read_bytes()).hexdigest()
-    if isinstance(found, GMM):
+    if isinstance(found, GMM | SBM):
         return replace(found, reference=reference, sha256=digest)
     function = found.function if isinstance(found, DensityModel) else found.program
     own = name if found.name == getattr(function, "__name__", name) else found.name  # a variable says more than lambda

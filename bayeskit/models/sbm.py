@@ -6,9 +6,9 @@ Snijders (2001), doi:10.1198/016214501753208735. The parts are in ``bayeskit.mod
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError
 from bayeskit.core.types import Draws, ModelCard, Source
-from bayeskit.datasets.graphs import Graph
+from bayeskit.datasets.graphs import Graph, graph
 from bayeskit.models.blocks.card import block_card
 from bayeskit.models.blocks.observed import HeldOut, pairs_of_graph
 from bayeskit.models.blocks.pairs import Pairs
@@ -29,6 +29,7 @@ from bayeskit.models.blocks.statistics import graph_statistics
 if TYPE_CHECKING:
     from bayeskit.models.blocks.exact import ExactBlocks
     from bayeskit.models.blocks.gibbs import BlockGibbs
+    from bayeskit.models.blocks.guide import BlockGuide
     from bayeskit.models.blocks.spectral import BlockSpectral
     from bayeskit.models.blocks.vb import BlockVB
 
@@ -37,6 +38,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 _MOST_PRIOR_PAIRS = 4_000_000  # of all graphs simulated from the prior together
 _MOST_FOR_STATISTICS = 2_000_000  # edges
+_N_STARTS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +152,10 @@ class SBM:
         values = draw_prior_values(self.spec, rng, n_draws)
         n_kept = min(n_draws, self._n_prior_graphs)
         found = np.empty((n_kept, len(self.statistics)))
-        assigned = draw_assignments(self.spec, values, self.pairs.n_nodes, rng) if n_kept else {}
+        drawn: dict[str, NDArray[Any]] = dict(values)
+        drawn |= draw_assignments(self.spec, values, self.pairs.n_nodes, rng) if n_kept else {}
         for draw in range(n_kept):
-            truth = {name: value[draw] for name, value in {**values, **assigned}.items()}
+            truth = {name: value[draw] for name, value in drawn.items()}
             told = graph_statistics(simulate_pairs(self.spec, self.pairs, truth, rng), self.statistics)
             found[draw] = [told[name] for name in self.statistics]
         return dict(values), found
@@ -167,8 +170,8 @@ class SBM:
         Priors, exposures and pairs that are unobserved stay as they are, however the simulated graph looks.
         """
         values = draw_prior_values(self.spec, rng, 1)
-        assigned = draw_assignments(self.spec, values, self.pairs.n_nodes, rng)
-        truth = {name: value[0] for name, value in {**values, **assigned}.items()}
+        drawn: dict[str, NDArray[Any]] = {**values, **draw_assignments(self.spec, values, self.pairs.n_nodes, rng)}
+        truth = {name: value[0] for name, value in drawn.items()}
         simulated = simulate_pairs(self.spec, self.pairs, truth, rng)
         return truth, replace(self, pairs=simulated, held_out=None, starts_at={})
 
@@ -193,6 +196,34 @@ class SBM:
         from bayeskit.models.blocks.spectral import BlockSpectral
 
         return BlockSpectral(self.spec, self.pairs)
+
+    def pyro_program(
+        self, *, enumerated: bool = False, seed: int = 1
+    ) -> tuple[Callable[..., Any], tuple[Any, ...], BlockGuide]:
+        """Return the Pyro program, what it is called with, and its guide, which begins at a partition found fast.
+
+        ``enumerated``: the readable reference, whose assignments Pyro sums out, two partitions of a small graph only.
+        """
+        from bayeskit.models.blocks.guide import BlockGuide
+        from bayeskit.models.blocks.program import graph_tensors, sbm_program
+        from bayeskit.models.blocks.reference import EnumeratedGuide, pair_tensors, reference_program
+
+        if enumerated:
+            arguments = (pair_tensors(self.spec, self.pairs), self.spec)
+            return reference_program, arguments, EnumeratedGuide(self.spec, self.pairs, self._partition(seed))
+        guide = BlockGuide(self.spec, self.pairs, self._partition(seed))
+        return sbm_program, (graph_tensors(self.spec, self.pairs), self.spec), guide
+
+    def _partition(self, seed: int) -> Arrays:
+        """Return the partition that the choice of the number of blocks found, or the best of the spectral ones."""
+        if self.starts_at:
+            return self.starts_at
+        from bayeskit.models.blocks.likelihood import log_marginal
+        from bayeskit.models.blocks.spectral import StartingPartitions
+
+        starts = StartingPartitions(self.spec, self.pairs)
+        found = [starts.partition(number, seed) for number in range(_N_STARTS)]
+        return max(found, key=lambda partition: log_marginal(self.spec, self.pairs, partition))
 
     def exact(self) -> ExactBlocks:
         """Return the posterior by enumeration, of few nodes only."""
@@ -304,3 +335,11 @@ def check_blocks(data: Graph, sources: int, targets: int, *, shared: bool) -> No
             f"{sources} blocks of sources and {targets} of targets are no shared partition; leave --target-blocks out, "
             f"or --shared{'' if data.directed else ' and --undirected'}"
         )
+
+
+@cache
+def six_nodes() -> SBM:
+    """Return a block model of a made-up graph of six nodes, of which two are followed and two follow many."""
+    followed = ["bde", "de", "b", "ae", "c", ""]
+    edges = np.array([[float(name in names) for name in "abcdef"] for names in followed])
+    return sbm(graph(edges, nodes=list("abcdef")), source_blocks=2, target_blocks=2)

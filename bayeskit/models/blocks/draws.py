@@ -63,7 +63,7 @@ def log_likelihoods(spec: BlockSpec, pairs: Pairs, theta: Floats, weights: Float
         terms = xlogy(weights, theta) + xlog1py(exposures - weights, -theta)
     else:
         terms = xlogy(weights, theta) - exposures * theta
-    return once(spec, terms).sum(axis=(-2, -1)) + log_constant(spec, pairs)
+    return np.asarray(once(spec, terms).sum(axis=(-2, -1)) + log_constant(spec, pairs))
 
 
 def log_marginals(spec: BlockSpec, pairs: Pairs, values: Arrays, weights: Floats, exposures: Floats) -> Floats:

@@ -80,7 +80,7 @@ def log_marginal(
     return total
 
 
-def log_block(spec: BlockSpec, weights: Floats, exposures: Floats, a: float, b: float) -> Floats:
+def log_block(spec: BlockSpec, weights: Floats, exposures: Floats, a: float | Floats, b: float | Floats) -> Floats:
     """Return the log marginals of pairs of blocks with these totals, of the totals' shape."""
     if spec.likelihood == "bernoulli":
         return np.asarray(betaln(a + weights, b + exposures - weights) - betaln(a, b))

@@ -117,7 +117,7 @@ def block_dims(model: SBM) -> dict[str, list[str]]:
     others = {
         ("held_out_probability", "held_out_weight"): "pair",
         ("graph/edge_source", "graph/edge_target", "graph/edge_weight"): "edge",
-        ("graph/label", "graph/out_degree", "graph/in_degree"): "node",
+        ("graph/label", "graph/out_degree", "graph/in_degree", "graph/out_exposure", "graph/in_exposure"): "node",
         ("history/elbo", "history/iteration", "history/step"): "step",
         tuple(f"selection/{name}" for name in model.selection): "candidate",
     }
@@ -135,8 +135,8 @@ def pairs_of_nodes(n_nodes: int) -> NDArray[np.int64]:
 
 def _ordered(model: SBM, flat: Arrays, labels: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
     found = dict(flat)
-    names = list(labels.values())
-    found["theta"] = permuted(permuted(flat["theta"], names[0], axis=1), names[-1], axis=2)
+    each = list(labels.values())
+    found["theta"] = permuted(permuted(flat["theta"], each[0], axis=1), each[-1], axis=2)
     for site, names in labels.items():
         found[site] = relabelled(flat[site], names)
         found[f"pi{site[1:]}"] = permuted(flat[f"pi{site[1:]}"], names, axis=1)
@@ -231,6 +231,8 @@ def graph_group(model: SBM) -> dict[str, NDArray[Any]]:
         "n_edges": np.array(n_edges),
         "out_degree": np.asarray(model.data.weights.sum(axis=1)).ravel(),
         "in_degree": np.asarray(model.data.weights.sum(axis=0)).ravel(),
+        "out_exposure": model.pairs.out_exposure,
+        "in_exposure": model.pairs.in_exposure,
         "spectral_position": spectral_positions(model.pairs),
     }
     if model.data.labels is not None:
