@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayeskit.core.errors import ConfigError, DataError, InferenceError, ProgramError, ToolchainError
     from bayeskit.core.types import Assessment, Draws, Fit, Verdict
+    from bayeskit.datasets.graphs import Graph, graph, load_graph
     from bayeskit.datasets.points import Points, load_points, points
     from bayeskit.datasets.weather import WeatherData, load_weather
     from bayeskit.diagnostics.calibration import Calibration
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bayeskit.inference.nuts import NUTSConfig
     from bayeskit.inference.rejection import RejectionConfig
     from bayeskit.inference.smc import SMCConfig
+    from bayeskit.inference.spectral import SpectralConfig
     from bayeskit.inference.stan import (
         LaplaceConfig,
         OptimizeConfig,
@@ -31,19 +33,23 @@ if TYPE_CHECKING:
         VariationalConfig,
     )
     from bayeskit.inference.svi import SVIConfig
+    from bayeskit.inference.vb import VBConfig
     from bayeskit.models.density import DensityModel, density
     from bayeskit.models.gmm import GMM
     from bayeskit.models.program import StanProgram, stan_program
     from bayeskit.models.pyro_program import PyroProgram, pyro_program
     from bayeskit.models.references import load_model, load_program, target
+    from bayeskit.models.sbm import SBM
     from bayeskit.models.targets import Target
     from bayeskit.models.weather import WeatherModel, weather
+    from bayeskit.tasks.blocks import sbm
     from bayeskit.tasks.mixtures import gmm
     from bayeskit.workflows import assess, calibrate, compare, fit, generate, load_run, predict, report, save_run
 
 __version__ = "0.1.0"
 __all__ = [
     "GMM",
+    "SBM",
     "Assessment",
     "Calibration",
     "ConfigError",
@@ -53,6 +59,7 @@ __all__ = [
     "EMConfig",
     "Fit",
     "GibbsConfig",
+    "Graph",
     "ImportanceConfig",
     "InferenceError",
     "LaplaceConfig",
@@ -66,10 +73,12 @@ __all__ = [
     "RejectionConfig",
     "SMCConfig",
     "SVIConfig",
+    "SpectralConfig",
     "StanConfig",
     "StanProgram",
     "Target",
     "ToolchainError",
+    "VBConfig",
     "VariationalConfig",
     "Verdict",
     "WeatherData",
@@ -81,6 +90,8 @@ __all__ = [
     "fit",
     "generate",
     "gmm",
+    "graph",
+    "load_graph",
     "load_model",
     "load_points",
     "load_program",
@@ -91,6 +102,7 @@ __all__ = [
     "pyro_program",
     "report",
     "save_run",
+    "sbm",
     "stan_program",
     "target",
     "weather",
@@ -100,6 +112,7 @@ __all__ = [
 _HOMES = {
     "bayeskit.core.errors": ("ConfigError", "DataError", "InferenceError", "ProgramError", "ToolchainError"),
     "bayeskit.core.types": ("Assessment", "Draws", "Fit", "Verdict"),
+    "bayeskit.datasets.graphs": ("Graph", "graph", "load_graph"),
     "bayeskit.datasets.points": ("Points", "load_points", "points"),
     "bayeskit.datasets.weather": ("WeatherData", "load_weather"),
     "bayeskit.inference.em": ("EMConfig",),
@@ -116,15 +129,19 @@ _HOMES = {
     "bayeskit.inference.nuts": ("NUTSConfig",),
     "bayeskit.inference.rejection": ("RejectionConfig",),
     "bayeskit.inference.smc": ("SMCConfig",),
+    "bayeskit.inference.spectral": ("SpectralConfig",),
     "bayeskit.inference.svi": ("SVIConfig",),
+    "bayeskit.inference.vb": ("VBConfig",),
     "bayeskit.models.density": ("DensityModel", "density"),
     "bayeskit.models.gmm": ("GMM",),
     "bayeskit.models.program": ("StanProgram", "stan_program"),
     "bayeskit.models.pyro_program": ("PyroProgram", "pyro_program"),
     "bayeskit.models.references": ("load_model", "load_program", "target"),
+    "bayeskit.models.sbm": ("SBM",),
     "bayeskit.models.targets": ("Target",),
     "bayeskit.models.weather": ("WeatherModel", "weather"),
     "bayeskit.diagnostics.calibration": ("Calibration",),
+    "bayeskit.tasks.blocks": ("sbm",),
     "bayeskit.tasks.mixtures": ("gmm",),
     "bayeskit.workflows": (
         "assess",

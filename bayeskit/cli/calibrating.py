@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayeskit.cli.common import default_out, finish, method_config, mixture_task, tell, weather_task
+from bayeskit.cli.common import block_task, default_out, finish, method_config, mixture_task, tell, weather_task
 from bayeskit.cli.options import (
+    BLOCKS,
     ENGINE,
     MIXTURE,
     WEATHER,
@@ -19,6 +20,7 @@ from bayeskit.cli.options import (
     Iterations,
     Lang,
     Method,
+    OptionalGraphFile,
     OptionalPointsFile,
     OptionalWeatherFile,
     OwnAdaptDelta,
@@ -77,6 +79,21 @@ def calibrate_gmm(data: OptionalPointsFile = None, **given: Any) -> None:
     file = data or workflows.shipped("penguins.csv")
     asked = given if given["components"] else {**given, "components": "5" if given["dp"] else "2"}
     _calibrate(mixture_task(file, asked, calibration_config(given["engine"] or "gibbs")), given)
+
+
+@calibrate_app.command("sbm")
+@takes(BLOCKS, _SIMULATED, ENGINE, _KEPT)
+def calibrate_sbm(data: OptionalGraphFile = None, **given: Any) -> None:
+    """Calibrate a block model on graphs like that of EDGES, or of the fly's; 2 blocks each unless given."""
+    from bayeskit import workflows
+    from bayeskit.tasks import calibration_config
+
+    file = data or workflows.shipped("drosophila-edges.csv")
+    shared = given["shared"] or given["directed"] is False
+    sources = "2" if given["source_blocks"] == "auto" else given["source_blocks"]
+    targets = None if shared else given["target_blocks"] or sources
+    asked = {**given, "engine": given["engine"] or "gibbs", "source_blocks": sources, "target_blocks": targets}
+    _calibrate(block_task(file, asked, calibration_config(asked["engine"])), given)
 
 
 def _calibrate(fit: Task, given: dict[str, Any]) -> None:

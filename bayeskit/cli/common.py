@@ -38,12 +38,20 @@ def mixture_task(data: str, given: Mapping[str, Any], base: AnyConfig | None = N
     if components is None:
         options["components"] = 10 if options["dp"] else "auto"
     elif components != "auto":
-        options["components"] = _whole(components)
+        options["components"] = _whole("--components", components)
     if options["components"] == "auto":
         options["criterion"] = criterion or ("bic" if given["engine"] == "em" else "loo")
     elif criterion is not None:
         raise typer.BadParameter("--criterion is what --components auto chooses by; leave one of them out")
     return _task("gmm", data, {"columns": given["columns"]}, options, given, base)
+
+
+def block_task(data: str, given: Mapping[str, Any], base: AnyConfig | None = None) -> Task:
+    """Sort the options of the stochastic block model's commands."""
+    load = ("columns", "directed", "self_loops", "repeated", "missing", "unobserved", "nodes", "labels", "label_column")
+    options = {name: given[name] for name in ("shared", "criterion", "likelihood", "degree_corrected", "hold_out")}
+    blocks = {name: _blocks(f"--{name.replace('_', '-')}", given[name]) for name in ("source_blocks", "target_blocks")}
+    return _task("sbm", data, {name: given[name] for name in load}, {**blocks, **options}, given, base)
 
 
 def _task(
@@ -71,11 +79,15 @@ def _task(
     )
 
 
-def _whole(text: str) -> int:
+def _blocks(option: str, text: str | None) -> int | str | None:
+    return text if text in (None, "auto") else _whole(option, str(text))
+
+
+def _whole(option: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise typer.BadParameter(f"--components must be a whole number or auto, got '{text}'") from None
+        raise typer.BadParameter(f"{option} must be a whole number or auto, got '{text}'") from None
 
 
 def method_config(

@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bayeskit.cli.common import default_out, finish, mixture_task, progress_bar, sampler_options, tell, weather_task
+from bayeskit.cli.common import (
+    block_task,
+    default_out,
+    finish,
+    mixture_task,
+    progress_bar,
+    sampler_options,
+    tell,
+    weather_task,
+)
 from bayeskit.cli.options import (
+    BLOCKS,
     ENGINE,
     MIXTURE,
     RUN,
     SCRIPT,
     WEATHER,
+    GraphFile,
     PointsFile,
     ProgramTable,
     PyroReference,
@@ -69,6 +80,13 @@ def fit_gmm(data: PointsFile, **given: Any) -> None:
     _fit(mixture_task(data, given), given)
 
 
+@fit_app.command("sbm")
+@takes(BLOCKS, ENGINE, RUN)
+def fit_sbm(data: GraphFile, **given: Any) -> None:
+    """Graphs: a stochastic block model, by variational Bayes, collapsed Gibbs sampling or another engine."""
+    _fit(block_task(data, given), given)
+
+
 @fit_app.command(_DENSITY)
 @takes(ENGINE, RUN)
 def fit_target(target: _TARGET, **given: Any) -> None:
@@ -94,6 +112,13 @@ def script_weather(data: WeatherFile, **given: Any) -> None:
 def script_gmm(data: PointsFile, **given: Any) -> None:
     """Print the script for a Gaussian mixture."""
     _script(mixture_task(data, given), given)
+
+
+@script_app.command("sbm")
+@takes(BLOCKS, ENGINE, SCRIPT)
+def script_sbm(data: GraphFile, **given: Any) -> None:
+    """Print the script for a stochastic block model."""
+    _script(block_task(data, given), given)
 
 
 @script_app.command(_DENSITY)

@@ -24,8 +24,9 @@ def expanded(path: Path | None) -> Path | None:
 Engine = Annotated[
     str | None,
     typer.Option(
-        help="What fits: stan (NUTS in Stan), nuts (NUTS on a Pyro program), svi (variational), gibbs, em (a point), "
-        "metropolis, rejection, importance or smc; unless given the first that can."
+        help="What fits: stan (NUTS in Stan), nuts (NUTS on a Pyro program), svi (variational), vb (variational, by "
+        "coordinate ascent), gibbs, em or spectral (a point), exact (all assignments enumerated), metropolis, "
+        "rejection, importance or smc; unless given the first that can."
     ),
 ]
 Chains = Annotated[int, typer.Option(help="Number of chains.")]
@@ -66,7 +67,7 @@ Threads = Annotated[
 Metric = Annotated[
     Literal["diag_e", "dense_e"] | None, typer.Option(help="nuts: inverse mass matrix, diagonal or dense (diag_e).")
 ]
-Thin = Annotated[int | None, typer.Option(help="metropolis: keep one iteration in so many (10).")]
+Thin = Annotated[int | None, typer.Option(help="metropolis, gibbs: keep one iteration in so many.")]
 Kernel = Annotated[
     Literal["random-walk", "mala", "elliptical-slice", "tempering"] | None,
     typer.Option(help="metropolis: which transition; mala needs a gradient, tempering finds several modes."),
@@ -100,16 +101,24 @@ LearningRate = Annotated[float | None, typer.Option(help="svi: of the first step
 Checkpoint = Annotated[
     str | None, typer.Option(help="svi: keep the state in this file now and then; a run that was killed goes on.")
 ]
-Restarts = Annotated[int | None, typer.Option(help="em: how many starts, of which the best is kept.")]
-MaxIterations = Annotated[int | None, typer.Option(help="em: most steps of a start (5000).")]
+Restarts = Annotated[int | None, typer.Option(help="em, vb, spectral: how many starts, of which the best is kept.")]
+MaxIterations = Annotated[int | None, typer.Option(help="em, vb: most steps of a start.")]
 Tolerance = Annotated[
-    float | None, typer.Option(help="em, svi: change of the log likelihood, or of the bound, at which it has settled.")
+    float | None,
+    typer.Option(help="em, vb, svi: change of the log likelihood, or of the bound, at which it has settled."),
 ]
 Schedule = Annotated[
     Literal["plateau", "constant", "cosine", "exponential"] | None,
     typer.Option(help="svi: what becomes of the learning rate (plateau)."),
 ]
 BatchSize = Annotated[int | None, typer.Option(help="em, svi: points a step, where all are too many.")]
+Annealing = Annotated[
+    int | None, typer.Option(help="vb: iterations at the beginning during which evidence counts for less.")
+]
+Laplacian = Annotated[
+    Literal["symmetric", "random-walk", "unnormalised"] | None,
+    typer.Option(help="spectral: which Laplacian of the graph (symmetric)."),
+]
 
 # A Stan program's own. None where an option was not given: each method has defaults of its own.
 Method = Annotated[
@@ -180,6 +189,68 @@ DirichletProcess = Annotated[
 ]
 Standardise = Annotated[bool, typer.Option(help="Bring columns to mean 0 and sd 1 first; results are in their units.")]
 
+# The stochastic block model's own.
+GraphFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="EDGES",
+        help="Edges as CSV, TSV or Parquet (source, target and perhaps weight), a matrix with names, GraphML, GML or "
+        "Matrix Market.",
+    ),
+]
+OptionalGraphFile = Annotated[
+    str | None, typer.Argument(metavar="[EDGES]", help="As for fit: its size and its unobserved pairs are simulated.")
+]
+EdgeColumns = Annotated[
+    str | None,
+    typer.Option("--columns", help="Names of the columns of source, target and perhaps weight, with commas."),
+]
+Directed = Annotated[
+    bool | None,
+    typer.Option(
+        "--directed/--undirected",
+        "--directed/--no-directed",
+        help="Whether edges have a direction; as the file says unless given.",
+    ),
+]
+SelfLoops = Annotated[
+    Literal["drop", "keep", "error"],
+    typer.Option(help="Edges from a node to itself: left out and not modelled, modelled, or refused."),
+]
+Repeated = Annotated[
+    Literal["error", "sum", "once"],
+    typer.Option(help="The same edge several times: refused, its weights added up, or taken once."),
+]
+MissingWeights = Annotated[
+    Literal["unobserved", "zero", "error"],
+    typer.Option("--missing", help="An empty weight: a pair that says nothing, one without an edge, or refused."),
+]
+Unobserved = Annotated[str | None, typer.Option(help="A file of pairs (source, target) that were not observed.")]
+Nodes = Annotated[str | None, typer.Option(help="A file with a row for each node, also those without edges.")]
+Labels = Annotated[
+    str | None, typer.Option(help="A file with the known group of each node, which the blocks are held against.")
+]
+LabelColumn = Annotated[str | None, typer.Option(help="The column of --labels, or of the graph's nodes, with groups.")]
+SourceBlocks = Annotated[str, typer.Option(help="How many blocks of sources, or auto: chosen by --criterion.")]
+TargetBlocks = Annotated[
+    str | None, typer.Option(help="How many blocks of targets, or auto; with --shared as many as of sources.")
+]
+Shared = Annotated[bool, typer.Option("--shared", help="One block a node, as a source and as a target.")]
+BlockCriterion = Annotated[
+    Literal["icl", "dl", "elbo"],
+    typer.Option(
+        "--criterion", help="What auto chooses by: integrated complete likelihood, description length, or the bound."
+    ),
+]
+BlockLikelihood = Annotated[
+    Literal["bernoulli", "poisson"] | None,
+    typer.Option("--likelihood", help="Of edges that are there or not, or of weights as counts (bernoulli)."),
+]
+DegreeCorrected = Annotated[
+    bool, typer.Option("--degree-corrected", help="Nodes of a block may have different degrees (poisson).")
+]
+HoldOut = Annotated[float, typer.Option(help="Share of the pairs to hold out, to judge the prediction of links.")]
+
 # A Pyro program's own.
 PyroReference = Annotated[
     str, typer.Argument(metavar="FILE.py:PROGRAM", help="A function with pyro.sample statements in a Python file.")
@@ -236,6 +307,25 @@ MIXTURE: Group = {
     "standardise": (Standardise, True),
     "prior": (Priors, None),
 }
+BLOCKS: Group = {
+    "columns": (EdgeColumns, None),
+    "directed": (Directed, None),
+    "self_loops": (SelfLoops, "drop"),
+    "repeated": (Repeated, "error"),
+    "missing": (MissingWeights, "unobserved"),
+    "unobserved": (Unobserved, None),
+    "nodes": (Nodes, None),
+    "labels": (Labels, None),
+    "label_column": (LabelColumn, None),
+    "source_blocks": (SourceBlocks, "auto"),
+    "target_blocks": (TargetBlocks, None),
+    "shared": (Shared, False),
+    "criterion": (BlockCriterion, "icl"),
+    "likelihood": (BlockLikelihood, None),
+    "degree_corrected": (DegreeCorrected, False),
+    "hold_out": (HoldOut, 0.0),
+    "prior": (Priors, None),
+}
 SAMPLERS: Group = {
     "chains": (EngineChains, None),
     "warmup": (EngineWarmup, None),
@@ -255,6 +345,8 @@ SAMPLERS: Group = {
     "max_iterations": (MaxIterations, None),
     "tolerance": (Tolerance, None),
     "batch_size": (BatchSize, None),
+    "annealing": (Annealing, None),
+    "laplacian": (Laplacian, None),
     "thin": (Thin, None),
     "kernel": (Kernel, None),
     "replicas": (Replicas, None),

@@ -70,8 +70,10 @@ class CalibrationTask:
                 raise ConfigError(f"{self.fit.name} simulates itself; leave the simulator out")
             if self.posterior and self.fit.name != "weather":
                 raise ConfigError(f"{self.fit.name} is calibrated from the prior only; leave --posterior out")
-            if self.fit.options.get("components") == "auto":
-                raise ConfigError("a calibration needs one model for all simulations; give --components a number")
+            for option in ("components", "source_blocks", "target_blocks"):
+                if self.fit.options.get(option) == "auto":
+                    flag = f"--{option.replace('_', '-')}"
+                    raise ConfigError(f"a calibration needs one model for all simulations; give {flag} a number")
             return
         if self.simulator is None:
             raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,18 @@ from bayeskit.models.density import DensityModel
 from bayeskit.models.gmm import GMM, three_groups
 from bayeskit.models.pyro_program import PyroProgram
 from bayeskit.models.references import load_model
+from bayeskit.models.sbm import SBM, six_nodes
 from bayeskit.models.targets import TARGETS, Target
 from bayeskit.tasks import templates
 from bayeskit.tasks.engines import ENGINES, AnyConfig, configured, engine_of
 from bayeskit.tasks.fitting import check_seed, command_options, script_of
 from bayeskit.tasks.models import MODELS, default_config_of
 
-AnyDensity = DensityModel | PyroProgram | GMM | Target
-DEFAULT_ENGINES: dict[type, str] = {DensityModel: "metropolis", PyroProgram: "nuts", GMM: "gibbs"}
+AnyDensity = DensityModel | PyroProgram | GMM | SBM | Target
+DEFAULT_ENGINES: dict[type, str] = {DensityModel: "metropolis", PyroProgram: "nuts", GMM: "gibbs", SBM: "vb"}
 """Of all other models, Stan."""
-MIXTURE = "gmm"
-"""The cross-check's name of a mixture of three groups of points."""
+MADE_UP: Mapping[str, Callable[[], AnyDensity]] = {"gmm": three_groups, "sbm": six_nodes}
+"""The cross-check's names of a mixture of three groups of points, and of a block model of six nodes."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ def model_of(reference: str) -> AnyDensity:
     """
     if reference in TARGETS:
         return TARGETS[reference]
-    if reference == MIXTURE:
-        return three_groups()
+    if reference in MADE_UP:
+        return MADE_UP[reference]()
     if ":" in reference:
         return load_model(reference)
     known = ", ".join([*MODELS, *TARGETS])
@@ -117,7 +118,7 @@ def model_of(reference: str) -> AnyDensity:
 
 def default_config(model: AnyDensity, engine: str) -> AnyConfig | None:
     """Return how an engine runs on a model unless told otherwise, None for the engine's own way."""
-    if isinstance(model, GMM):
+    if isinstance(model, GMM | SBM):
         return default_config_of(model.name, engine, model.options)
     if not isinstance(model, Target) or engine not in ENGINES:
         return None
@@ -126,4 +127,5 @@ def default_config(model: AnyDensity, engine: str) -> AnyConfig | None:
 
 def targets_told() -> dict[str, str]:
     """Return the titles of the shipped targets by name."""
-    return {**{name: one.card().title for name, one in TARGETS.items()}, MIXTURE: three_groups().card().title}
+    made_up = {name: made() for name, made in MADE_UP.items()}
+    return {name: one.card().title for name, one in {**TARGETS, **made_up}.items()}

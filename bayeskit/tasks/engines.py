@@ -16,12 +16,16 @@ from bayeskit.inference.metropolis import MetropolisConfig
 from bayeskit.inference.nuts import NUTSConfig
 from bayeskit.inference.rejection import RejectionConfig
 from bayeskit.inference.smc import SMCConfig
+from bayeskit.inference.spectral import SpectralConfig
 from bayeskit.inference.stan import CONFIGS, StanConfig
 from bayeskit.inference.stan import AnyConfig as AnyStanConfig
 from bayeskit.inference.svi import SVIConfig
+from bayeskit.inference.vb import VBConfig
 
 AnySamplerConfig = MetropolisConfig | RejectionConfig | ImportanceConfig | SMCConfig
-AnyConfig = AnyStanConfig | NUTSConfig | SVIConfig | GibbsConfig | EMConfig | AnySamplerConfig | ExactConfig
+AnyUpdatesConfig = GibbsConfig | EMConfig | VBConfig | SpectralConfig
+"""Of engines that need a model's own updates."""
+AnyConfig = AnyStanConfig | NUTSConfig | SVIConfig | AnyUpdatesConfig | AnySamplerConfig | ExactConfig
 
 ENGINES: dict[str, type[AnyConfig]] = {
     "stan": StanConfig,
@@ -29,6 +33,8 @@ ENGINES: dict[str, type[AnyConfig]] = {
     "svi": SVIConfig,
     "gibbs": GibbsConfig,
     "em": EMConfig,
+    "vb": VBConfig,
+    "spectral": SpectralConfig,
     "metropolis": MetropolisConfig,
     "rejection": RejectionConfig,
     "importance": ImportanceConfig,

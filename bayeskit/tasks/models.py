@@ -6,17 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bayeskit.datasets.graphs import load_graph
 from bayeskit.datasets.points import load_points
 from bayeskit.datasets.weather import load_weather
 from bayeskit.inference.em import EMConfig
+from bayeskit.inference.exact import ExactConfig
 from bayeskit.inference.gibbs import GibbsConfig
 from bayeskit.inference.importance import ImportanceConfig
 from bayeskit.inference.metropolis import MetropolisConfig
 from bayeskit.inference.nuts import NUTSConfig
 from bayeskit.inference.smc import SMCConfig
+from bayeskit.inference.spectral import SpectralConfig
 from bayeskit.inference.stan import StanConfig
 from bayeskit.inference.svi import SVIConfig
+from bayeskit.inference.vb import VBConfig
 from bayeskit.models.weather import weather
+from bayeskit.tasks.blocks import sbm
 from bayeskit.tasks.engines import AnyConfig
 from bayeskit.tasks.mixtures import gmm
 
@@ -76,6 +81,21 @@ MODELS = {
                 {"components": "auto", "criterion": "loo"},
             ),
             "gmm-galaxies": ("galaxies.csv", {}, {"components": 10, "dp": True}),
+        },
+    ),
+    "sbm": ModelEntry(
+        load=load_graph,
+        build=sbm,
+        configs={
+            "vb": VBConfig(),
+            "gibbs": GibbsConfig(),
+            "svi": SVIConfig(),
+            "spectral": SpectralConfig(),
+            "nuts": NUTSConfig(),
+            "exact": ExactConfig(),
+        },
+        demo={
+            "sbm-drosophila": ("drosophila-edges.csv", {"labels": "drosophila-nodes.csv"}, {"shared": True}),
         },
     ),
 }

@@ -27,6 +27,7 @@ from bayeskit.inference.nuts import NUTSConfig
 from bayeskit.inference.stan import StanConfig, fit_stan
 from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram, stan_program
+from bayeskit.models.sbm import SBM
 from bayeskit.models.weather import WeatherModel
 from bayeskit.tasks import AnyConfig, CalibrationTask, DensityTask, PyroTask, Task, calibration_config
 from bayeskit.toolchain import ensure_home, read_variables
@@ -37,7 +38,7 @@ _BITS = 11
 AT_HAND = StanConfig(chains=4, warmup=1000, draws=2**_BITS)
 """How the engine runs on the data at hand, for the truths of a posterior calibration."""
 
-DATA_SIZE = 60  # days, or points
+DATA_SIZE = 60  # days, points, or nodes
 _NEEDED = ("r_hat", "ess_bulk", "ess_tail")  # a divergence here and there is what the calibration itself is to judge
 
 
@@ -60,7 +61,8 @@ def calibrate(
     Parameters
     ----------
     model
-        From ``weather`` or ``gmm``, whose size and priors are those of each simulation; or from ``stan_program``.
+        From ``weather``, ``gmm`` or ``sbm``, whose size and priors are those of each simulation; or from
+        ``stan_program``.
     simulator
         For a Stan program: another one, without parameters, whose generated quantities are a draw from the prior and
         data that follow from it, under the names that the program has for them. It takes the program's own data.
@@ -102,10 +104,10 @@ def calibrate(
     Notes
     -----
     What is ranked: of a weather model the scales, the first and last states and the joint log likelihood; of a mixture
-    what does not depend on labels; of a program each real quantity that the simulator has, too, and the sum of
-    ``log_lik`` where both have that.
+    or a block model what does not depend on labels; of a program each real quantity that the simulator has, too, and
+    the sum of ``log_lik`` where both have that.
     """
-    how = config or calibration_config("gibbs" if isinstance(model, GMM) else "stan")
+    how = config or calibration_config("gibbs" if isinstance(model, GMM | SBM) else "stan")
     fitted = task_of(model, how, seed)
     assert not isinstance(fitted, DensityTask | PyroTask)
     task = CalibrationTask(
@@ -143,10 +145,8 @@ def calibrate_to_folder(
     fit_task = task.fit
     model = fit_task.build()
     if isinstance(fit_task, Task):
-        assert isinstance(model, WeatherModel | GMM)
-        whole, option = (
-            (model.data.n_days, "days") if isinstance(model, WeatherModel) else (model.data.n_points, "first")
-        )
+        assert isinstance(model, WeatherModel | GMM | SBM)
+        whole, option = _size(model)
         size = min(DATA_SIZE, whole) if data_size is None else data_size
         model = replace(fit_task, load_options={**fit_task.load_options, option: size}).build()
         notify(model.data.source.description)
@@ -162,6 +162,13 @@ def calibrate_to_folder(
         notify=notify,
         language=language,
     )
+
+
+def _size(model: WeatherModel | GMM | SBM) -> tuple[int, str]:
+    """Return how large the data are, and the loader's option that takes fewer of them."""
+    if isinstance(model, WeatherModel):
+        return model.data.n_days, "days"
+    return model.data.n_points if isinstance(model, GMM) else model.data.n_nodes, "first"
 
 
 def calibration_again(folder: Path, *, language: str = "en") -> Path:

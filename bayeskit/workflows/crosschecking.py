@@ -19,8 +19,9 @@ from bayeskit.diagnostics.agreement import Crosscheck, Expected, TargetResults
 from bayeskit.models.density import DensityModel
 from bayeskit.models.gmm import GMM
 from bayeskit.models.pyro_program import PyroProgram
+from bayeskit.models.sbm import SBM
 from bayeskit.models.targets import TARGETS, Target
-from bayeskit.tasks import MIXTURE, AnyDensity, CrosscheckTask, model_of
+from bayeskit.tasks import MADE_UP, AnyDensity, CrosscheckTask, model_of
 from bayeskit.toolchain import compile_program, ensure_home
 from bayeskit.workflows.fitting import Notify, assess, fit
 
@@ -29,6 +30,7 @@ _OWN_ENGINES: Mapping[type, tuple[str, ...]] = {
     DensityModel: ("metropolis", "importance", "smc"),
     PyroProgram: ("nuts", "metropolis", "importance", "smc"),
     GMM: ("gibbs", "nuts", "stan", "metropolis"),
+    SBM: ("exact", "gibbs", "nuts"),
 }
 _FEW = 8  # free parameters of a mixture, up to which a sampler that knows nothing of its form finds its way
 
@@ -41,8 +43,8 @@ def crosscheck(
     Parameters
     ----------
     targets
-        Names of shipped targets, ``FILE.py:NAME``, or models from ``density``, ``pyro_program`` and ``gmm``; all that
-        are shipped unless given.
+        Names of shipped targets, ``FILE.py:NAME``, or models from ``density``, ``pyro_program``, ``gmm`` and ``sbm``;
+        all that are shipped unless given.
     seed
         Of every engine.
     notify
@@ -60,8 +62,8 @@ def crosscheck(
         For an unknown target.
     """
     tell = notify or (lambda _: None)
-    asked = [targets] if isinstance(targets, str | DensityModel | PyroProgram | GMM | Target) else list(targets)
-    models = [model_of(one) if isinstance(one, str) else one for one in asked or [*TARGETS, MIXTURE]]
+    asked = [targets] if isinstance(targets, str | DensityModel | PyroProgram | GMM | SBM | Target) else list(targets)
+    models = [model_of(one) if isinstance(one, str) else one for one in asked or [*TARGETS, *MADE_UP]]
     _compile([model for model in models if isinstance(model, Target)], tell)
     return agreement.crosscheck({_name(model): _results(model, seed, tell) for model in models}, seed=seed)
 
@@ -108,7 +110,7 @@ def _results(model: AnyDensity, seed: int, tell: Callable[[str], None]) -> Targe
             if isinstance(model, Target):
                 raise
             cells[engine] = Expected("none", str(error))
-    title = model.card().title if isinstance(model, Target | GMM) else model.name
+    title = model.card().title if isinstance(model, Target | GMM | SBM) else model.name
     return TargetResults(results, cells, title=title)
 
 

@@ -14,6 +14,8 @@ from bayeskit.toolchain import compile_program, describe, ensure_home
 from bayeskit.workflows.fitting import Notify, fit_to_folder
 from bayeskit.workflows.indexing import write_index
 
+_FILES = ("labels", "nodes", "unobserved")  # options of loaders that name a file
+
 
 def demo(out: Path, notify: Notify) -> Path:
     """Run every demonstration in the table of models on shipped data; write an index over the reports."""
@@ -32,7 +34,8 @@ def demo(out: Path, notify: Notify) -> Path:
 def _task(name: str, file: str, load: Mapping[str, Any], options: Mapping[str, Any]) -> Task:
     config = default_config_of(name, next(iter(MODELS[name].configs)), options)
     assert config is not None
-    return Task(name, shipped(file), options, load, config)
+    files = {option: shipped(value) for option, value in load.items() if option in _FILES}
+    return Task(name, shipped(file), options, {**load, **files}, config)
 
 
 def diagnosis() -> dict[str, str]:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bayeskit.core.density import Density
 from bayeskit.core.devices import resolve_device
 from bayeskit.core.errors import ConfigError
@@ -23,17 +25,20 @@ from bayeskit.inference.metropolis import MetropolisConfig, fit_metropolis
 from bayeskit.inference.nuts import NUTSConfig, fit_nuts
 from bayeskit.inference.rejection import RejectionConfig, fit_rejection
 from bayeskit.inference.smc import SMCConfig, fit_smc
+from bayeskit.inference.spectral import SpectralConfig, fit_spectral
 from bayeskit.inference.stan import fit_stan
 from bayeskit.inference.svi import SVIConfig, fit_svi
+from bayeskit.inference.vb import VBConfig, fit_vb
 from bayeskit.models.density import DensityModel
 from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram
 from bayeskit.models.pyro_program import PyroProgram
+from bayeskit.models.sbm import SBM
 from bayeskit.models.targets import Target
 from bayeskit.models.weather import WeatherModel
-from bayeskit.tasks import MODELS, AnyConfig, engine_of
+from bayeskit.tasks import MODELS, AnyConfig, AnyUpdatesConfig, engine_of
 
-Model = WeatherModel | GMM | StanProgram | DensityModel | PyroProgram | Target
+Model = WeatherModel | GMM | SBM | StanProgram | DensityModel | PyroProgram | Target
 Progress = Callable[[int, int], None]
 
 
@@ -47,19 +52,15 @@ def draw(
     ConfigError
         If this engine cannot draw from the model.
     """
+    if isinstance(model, GMM | SBM) and engine_of(config) not in MODELS[model.name].configs:
+        known = ", ".join(MODELS[model.name].configs)
+        raise ConfigError(f"engine {engine_of(config)} cannot fit {model.name}; choose from {known}")
+    if isinstance(config, AnyUpdatesConfig):
+        return _update(model, config, seed, progress)
+    if isinstance(model, SBM):
+        return _run_blocks(model, config, seed, progress)
     if isinstance(config, NUTSConfig | SVIConfig):
         return _run_pyro(model, config, seed, progress)
-    if isinstance(config, EMConfig | GibbsConfig):
-        if not isinstance(model, GMM):
-            engine = engine_of(config)
-            raise ConfigError(f"engine {engine} needs a model's own updates, which {model.name} has not; take another")
-        if isinstance(config, EMConfig):
-            if model.spec.dp:
-                raise ConfigError("engine em has no prior, which a Dirichlet process is; take gibbs, or leave --dp out")
-            return fit_em(model.em(resolve_device(config.device)), config, seed=seed, progress=progress)
-        return fit_gibbs(model.gibbs(), config, seed=seed, progress=progress)
-    if isinstance(model, GMM) and isinstance(config, RejectionConfig | ImportanceConfig | SMCConfig):
-        raise ConfigError(f"engine {engine_of(config)} cannot fit gmm; choose from {', '.join(MODELS['gmm'].configs)}")
     if isinstance(config, ExactConfig):
         if not isinstance(model, Target) or model.exact is None:
             raise ConfigError(f"nobody knows how to draw from {model.name} directly; take another engine than exact")
@@ -77,6 +78,37 @@ def draw(
     return fit_stan(model, config, seed=seed, output_dir=output_dir)
 
 
+def _update(model: Model, config: AnyUpdatesConfig, seed: int, progress: Progress | None) -> Draws:
+    """Run an engine that makes a model's own updates."""
+    shared: dict[str, Any] = {"seed": seed, "progress": progress}
+    if isinstance(config, GibbsConfig) and isinstance(model, GMM | SBM):
+        return fit_gibbs(model.gibbs(), config, **shared)
+    if isinstance(config, EMConfig) and isinstance(model, GMM):
+        if model.spec.dp:
+            raise ConfigError("engine em has no prior, which a Dirichlet process is; take gibbs, or leave --dp out")
+        return fit_em(model.em(resolve_device(config.device)), config, **shared)
+    if isinstance(config, VBConfig) and isinstance(model, SBM):
+        return fit_vb(model.vb(), config, **shared)
+    if isinstance(config, SpectralConfig) and isinstance(model, SBM):
+        return fit_spectral(model.spectral(), config, seed=seed)
+    engine = engine_of(config)
+    raise ConfigError(f"engine {engine} needs a model's own updates, which {model.name} has not; take another")
+
+
+def _run_blocks(model: SBM, config: AnyConfig, seed: int, progress: Progress | None) -> Draws:
+    """Run a Pyro program of a block model, or draw from the posterior of few nodes directly."""
+    if isinstance(config, ExactConfig):
+        return draw_exact(model.exact().sample, config, seed=seed)
+    if isinstance(config, NUTSConfig):
+        exact = model.exact()
+        summed, args, kwargs = exact.pyro_program()
+        draws = fit_nuts(summed, args, kwargs, config=config, seed=seed, progress=progress)
+        return replace(draws, values=exact.with_assignments(draws.values, np.random.default_rng([seed, 3])))
+    assert isinstance(config, SVIConfig)
+    program, args, guide = model.pyro_program(enumerated=config.loss == "trace_enum", seed=seed)
+    return fit_svi(program, args, config=config, seed=seed, guide=guide, progress=progress)
+
+
 @contextmanager
 def density_of(model: Model, *, seed: int, output_dir: Path | None = None) -> Iterator[Density]:
     """Give a model's log density: its own, its Pyro program's, or what Stan computes of its Stan program."""
@@ -87,6 +119,7 @@ def density_of(model: Model, *, seed: int, output_dir: Path | None = None) -> It
 
         yield pyro_density(*model.pyro_program(), starts=model.starts if isinstance(model, GMM) else None)
     else:
+        assert not isinstance(model, SBM)  # which no engine of densities fits
         with stan_density(model, seed=seed, output_dir=output_dir) as density:
             yield density
 

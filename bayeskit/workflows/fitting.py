@@ -15,12 +15,14 @@ from bayeskit.core.types import Assessment, Fit, Kind, Provenance, Source
 from bayeskit.diagnostics.convergence import assess_convergence
 from bayeskit.diagnostics.independent import assess_independent
 from bayeskit.diagnostics.mixtures import assess_mixture
+from bayeskit.diagnostics.partitions import assess_partition, node_table
 from bayeskit.diagnostics.point import assess_point
 from bayeskit.diagnostics.variational import assess_variational
 from bayeskit.diagnostics.weighted import assess_weighted
 from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram
 from bayeskit.models.pyro_program import PyroProgram
+from bayeskit.models.sbm import SBM
 from bayeskit.models.targets import Target
 from bayeskit.models.weather import WeatherModel
 from bayeskit.posterior import to_datatree
@@ -64,11 +66,13 @@ def fit(
     Parameters
     ----------
     model
-        From ``weather``, ``gmm``, ``stan_program``, ``density``, ``pyro_program``, ``load_program`` or ``target``.
+        From ``weather``, ``gmm``, ``sbm``, ``stan_program``, ``density``, ``pyro_program``, ``load_program`` or
+        ``target``.
     engine
-        What fits: ``stan``, ``nuts`` or ``svi`` (Pyro programs), ``gibbs`` or ``em`` (mixtures), ``metropolis``,
-        ``rejection``, ``importance`` or ``smc``. Unless it or a configuration is given, ``gibbs`` for mixtures, Stan
-        where there is a Stan program, ``nuts`` for Pyro's, ``metropolis`` otherwise.
+        What fits: ``stan``, ``nuts`` or ``svi`` (Pyro programs), ``gibbs`` or ``em`` (mixtures), ``vb``, ``gibbs`` or
+        ``spectral`` (block models), ``metropolis``, ``rejection``, ``importance``, ``smc`` or ``exact``. Unless it or a
+        configuration is given, ``gibbs`` for mixtures, ``vb`` for block models, Stan where there is a Stan program,
+        ``nuts`` for Pyro's, ``metropolis`` otherwise.
     config
         How the engine runs, e.g. ``StanConfig`` or ``MetropolisConfig``, which also says which engine; the model's
         defaults unless given. A Stan program also takes ``PathfinderConfig``, ``LaplaceConfig``, ``VariationalConfig``
@@ -129,6 +133,8 @@ def assess(fit: Fit) -> Assessment:
     if fit.provenance.kind not in _ASSESSMENTS:
         raise ConfigError(f"there are no diagnostics for draws of kind '{fit.provenance.kind}' yet")
     assessment = _ASSESSMENTS[fit.provenance.kind](fit)
+    if fit.provenance.card.blocks is not None:
+        return assess_partition(fit, assessment)
     return assessment if fit.provenance.card.mixture is None else assess_mixture(fit, assessment)
 
 
@@ -188,7 +194,7 @@ def configuration(model: Model, engine: str | None, config: AnyConfig | None) ->
     found = config_of(engine, config, default)
     if config is not None:
         return found
-    if isinstance(model, WeatherModel | GMM):
+    if isinstance(model, WeatherModel | GMM | SBM):
         return default_config_of(model.name, engine or default, model.options) or found
     if isinstance(model, StanProgram):
         return found
@@ -210,12 +216,15 @@ def fit_to_folder(
     The report is in ``language``, and so are its ``figures`` for print; all else, ``run.json`` too, is in English.
     """
     model = task.build()
-    if isinstance(model, WeatherModel | GMM):  # a program may still refuse its data, in one line
+    if isinstance(model, WeatherModel | GMM | SBM):  # a program may still refuse its data, in one line
         notify(model.data.source.description)
         for note in model.data.source.notes:
             notify(note)
     if isinstance(model, GMM) and model.selection:
         notify(f"{model.spec.n_components} components, chosen by {model.options['criterion']}")
+    if isinstance(model, SBM) and model.selection:
+        told = " x ".join(str(size) for size in model.spec.partitions.values())
+        notify(f"{told} blocks, chosen by {model.options['criterion']}")
     with runs.new_folder(out, overwrite=overwrite) as partial:
         with runs.scratch(partial) as chains:
             fitted = fit(model, config=task.config, seed=task.seed, output_dir=chains, progress=progress)
@@ -242,16 +251,18 @@ def task_of(model: Model, config: AnyConfig, seed: int) -> AnyTask:
     if isinstance(model, GMM) and model.data.source.sha256 and not model.reference:
         columns = {"columns": ",".join(model.data.columns)}
         return Task(model.name, model.data.source.path, model.options, columns, config, seed)
+    if isinstance(model, SBM) and model.data.source.sha256 and not model.reference:
+        return Task(model.name, model.data.source.path, model.options, model.data.options, config, seed)
     if isinstance(model, PyroProgram) and model.reference and (model.source.sha256 or not (model.args or model.kwargs)):
         return PyroTask(model.reference, model.source.path or None, config, seed)
-    if isinstance(model, GMM):
+    if isinstance(model, GMM | SBM):
         return DensityTask(model.reference, config, seed)
     return DensityTask(model.name if isinstance(model, Target) else model.reference, config, seed)
 
 
 def _program_hash(model: Model) -> dict[str, str]:
     """Return what tells whether a program is still the one that ran."""
-    if isinstance(model, WeatherModel | Target | GMM) or not model.sha256:
+    if isinstance(model, WeatherModel | Target | GMM | SBM) or not model.sha256:
         return {}
     return {"program_sha256": model.sha256}
 
@@ -262,7 +273,7 @@ def _path_of_data(model: StanProgram) -> str | None:
 
 def source_of(model: Model) -> Source:
     """Return the file that a model's data came from."""
-    return model.data.source if isinstance(model, WeatherModel | GMM) else model.source
+    return model.data.source if isinstance(model, WeatherModel | GMM | SBM) else model.source
 
 
 def _write(
@@ -274,7 +285,7 @@ def _write(
     notify: Notify = warn,
 ) -> Exception | None:
     """Write the numbers, then the report and its figures; what goes wrong with the latter must not lose the former."""
-    runs.save(fit, assessment, folder, told(fit, assessment))
+    runs.save(fit, assessment, folder, told(fit, assessment), node_table(fit))
     try:
         report(fit, assessment, folder / "report.html", language=language)
         if figures is not None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from bayeskit.core.errors import ConfigError, DataError
 from bayeskit.core.files import readable_disk_errors, write_text
 from bayeskit.core.types import Fit
 from bayeskit.datasets._problems import Place, counted, listed
-from bayeskit.datasets.tables import read_table, refuse_same_names
+from bayeskit.datasets.tables import Table, read_table, refuse_same_names
 from bayeskit.diagnostics.weighted import draw_weights
+from bayeskit.models.blocks.prediction import predict_pairs
 from bayeskit.models.mixtures.parameters import Components
 from bayeskit.models.mixtures.prediction import components_in_units, generate_points, predict_points
 from bayeskit.tasks.fitting import check_seed
@@ -25,6 +26,8 @@ from bayeskit.workflows.fitting import Notify, load_run
 if TYPE_CHECKING:
     import pandas as pd
 
+    Data = pd.DataFrame | str | os.PathLike[str]
+
 Floats = NDArray[np.float64]
 Results = Mapping[str, NDArray[np.generic]]
 
@@ -32,6 +35,7 @@ MOST_POINTS = 10_000_000
 UNUSUAL = 0.99  # an anomaly score that is worth a word
 _RESAMPLED = 4000  # of weighted draws
 _DIGITS = 8  # significant ones, of numbers in files
+_PAIR = ("source", "target")
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,19 @@ class Use:
     ----------
     columns
         The names of the columns of the data that a fit knows.
+    read
+        Takes a fit and new data, and returns all their columns as they are, the values that count, ``n_rows x ...``,
+        and what each row is called.
     predict
-        Takes a fit, new values ``n_rows x n_columns`` in that order, NaN where missing, and a stream, and returns
-        columns of results by name, ``n_rows`` each.
+        Takes a fit, these values, and a stream, and returns columns of results by name, ``n_rows`` each.
     generate
-        Takes a fit, a number of rows, and a stream, and returns columns.
+        Takes a fit, a number of rows, and a stream, and returns columns; None where runs generate no rows.
     """
 
     columns: Callable[[Fit], tuple[str, ...]]
-    predict: Callable[[Fit, Floats, np.random.Generator], Results]
-    generate: Callable[[Fit, int, np.random.Generator], Results]
+    read: Callable[[Fit, Data], tuple[pd.DataFrame, NDArray[Any], NDArray[np.generic]]]
+    predict: Callable[[Fit, NDArray[Any], np.random.Generator], Results]
+    generate: Callable[[Fit, int, np.random.Generator], Results] | None
 
 
 def predict(
@@ -88,7 +95,7 @@ def predict(
     """
     check_seed(seed)
     fit, use = _used(run, "predict new data")
-    frame, values, _ = _read(data, use.columns(fit))
+    frame, values, _ = use.read(fit, data)
     return _beside(frame, use.predict(fit, values, np.random.default_rng([seed, 2])))
 
 
@@ -123,6 +130,7 @@ def generate(run: Fit | str | os.PathLike[str], n: int = 1000, *, seed: int = 1)
     if not 1 <= n <= MOST_POINTS:
         raise ConfigError(f"n must lie between 1 and {MOST_POINTS:,}, got {n}")
     fit, use = _used(run, "generate data")
+    assert use.generate is not None
     made = use.generate(fit, n, np.random.default_rng([seed, 3]))
     data = pd.DataFrame({name: made[name] for name in use.columns(fit)})
     return _beside(data, {name: column for name, column in made.items() if name not in data})
@@ -135,7 +143,7 @@ def predict_to_file(
     check_seed(seed)
     _check_out(out, run, overwrite, Path(data).expanduser())
     fit, use = _used(run, "predict new data")
-    frame, values, rows = _read(Path(data).expanduser(), use.columns(fit))
+    frame, values, rows = use.read(fit, Path(data).expanduser())
     results = use.predict(fit, values, np.random.default_rng([seed, 2]))
     if notify is not None:
         for line in _told(values, rows, results):
@@ -184,15 +192,49 @@ def _components(fit: Fit, rng: np.random.Generator) -> Components:
     return components[rng.choice(len(components.weights), _RESAMPLED, p=weights.weights)]
 
 
-USES: Mapping[str, Use] = {"gmm": Use(_mixture_columns, _predict_mixture, _generate_mixture)}
+def _read_pairs(fit: Fit, data: Data) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.generic]]:
+    """Return the positions of the nodes that the columns ``source`` and ``target`` name, ``n_rows x 2``."""
+    frame, rows, place = _frame(data)
+    lacking = [name for name in _PAIR if name not in frame]
+    if lacking:
+        raise place.error(f"there is no column {listed(lacking)}", f"it needs {' and '.join(_PAIR)}, names of nodes")
+    positions = {str(name): at for at, name in enumerate(np.asarray(fit.posterior["derived"]["node"]))}
+    found = np.empty((len(frame), 2), dtype=np.int64)
+    for side, column in enumerate(_PAIR):
+        names = [_name(cell) for cell in frame[column]]
+        unknown = [(rows[at], name) for at, name in enumerate(names) if name not in positions]
+        if unknown:
+            raise place.error("no node of the run has this name", "correct it", column=column, cells=unknown)
+        found[:, side] = [positions[name] for name in names]
+    return frame, found, rows
+
+
+def _name(cell: object) -> str:
+    """Return a node's name; of a column of whole numbers these, which may have been read as others."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _predict_pairs(fit: Fit, values: NDArray[Any], rng: np.random.Generator) -> Results:
+    return predict_pairs(fit.posterior, values[:, 0], values[:, 1])
+
+
+def _read_points(fit: Fit, data: Data) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.generic]]:
+    return _read(data, _mixture_columns(fit))
+
+
+USES: Mapping[str, Use] = {
+    "gmm": Use(_mixture_columns, _read_points, _predict_mixture, _generate_mixture),
+    "sbm": Use(lambda fit: _PAIR, _read_pairs, _predict_pairs, None),
+}
 """By the name of the model."""
 
 
 def _used(run: Fit | str | os.PathLike[str], what: str) -> tuple[Fit, Use]:
     fit = run if isinstance(run, Fit) else load_run(Path(run))[0]
     model = fit.provenance.model
-    if model not in USES:
-        raise ConfigError(f"a run of {model} cannot {what}; runs of {', '.join(USES)} can")
+    able = [name for name, use in USES.items() if what.startswith("predict") or use.generate is not None]
+    if model not in able:
+        raise ConfigError(f"a run of {model} cannot {what}; runs of {', '.join(able)} can")
     if not fit.has_draws:
         why = " ".join(str(text) for text in fit.missing) or "There are no draws."
         raise DataError(f"the run has nothing to {what} with. {why} Fit again")
@@ -206,22 +248,38 @@ def _read(
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
-        place = Place("the data frame")
-        frame, rows = data, data.index.to_numpy()
+        frame, rows, place = _frame(data)
         values = _frame_values(data, columns, place)
     else:
         place = Place(os.fspath(data))
         table = read_table(os.fspath(data), place)
         refuse_same_names(table.header, place)
         values = np.column_stack([table.wanted_numbers(table.position(name, place), place) for name in columns])
-        frame = pd.DataFrame({name: table.cells(at) for at, name in enumerate(table.header)})
-        rows = table.rows
+        frame, rows = _cells(table), table.rows
     for at, name in enumerate(columns):
         infinite = np.flatnonzero(np.isinf(values[:, at]))
         if infinite.size:
             cells = [(rows[row], float(values[row, at])) for row in infinite]
             raise place.error("infinite", "correct it, or leave it empty", column=name, cells=cells)
     return frame, values, rows
+
+
+def _frame(data: Data) -> tuple[pd.DataFrame, NDArray[np.generic], Place]:
+    """Return the columns as they are, what each row is called, and where they come from."""
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        return data, data.index.to_numpy(), Place("the data frame")
+    place = Place(os.fspath(data))
+    table = read_table(os.fspath(data), place)
+    refuse_same_names(table.header, place)
+    return _cells(table), table.rows, place
+
+
+def _cells(table: Table) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({name: table.cells(at) for at, name in enumerate(table.header)})
 
 
 def _frame_values(data: pd.DataFrame, columns: tuple[str, ...], place: Place) -> Floats:
