@@ -177,7 +177,10 @@ def _obstacle(fit: Fit, moving: Mapping[str, Floats]) -> str:
     kind = fit.provenance.kind
     if kind == "point":
         return say("a point has no draws that could be weighted")
+    blocks = fit.provenance.card.blocks is not None
     if kind not in KINDS:
+        if blocks:
+            return say("only draws of the posterior itself can be weighted; sample it (--engine gibbs)")
         if fit.provenance.engine == "svi":
             return say("only draws of the posterior itself can be weighted; sample it (--engine nuts)")
         return say("only draws of the posterior itself can be weighted; sample it (--method sample)")
@@ -190,6 +193,8 @@ def _obstacle(fit: Fit, moving: Mapping[str, Floats]) -> str:
             if len(missing) == 1
             else say("{items} and {last}", items="lprior", last="log_lik"),
         )
+    if missing and blocks:
+        return say("draws of a block model come without densities of prior and likelihood")
     if missing:
         return say("this run kept no densities of prior and likelihood; fit again")
     return "" if moving else say("nothing moves that could be looked at")

@@ -9,7 +9,8 @@ from bayeskit.core.language import say
 from bayeskit.core.types import Provenance
 
 _OF_ONE_FIT = ("--days", "--chains", "--warmup", "--draws", "--seed")  # a calibration has its own
-_CHOSEN = ("--components", "--criterion")  # once, for all simulations
+_CHOSEN = ("--components", "--criterion", "--source-blocks", "--target-blocks")  # once, for all simulations
+_OF_THE_DATA = ("--labels", "--hold-out")
 _ENGINES = ("stan", "gibbs", "nuts")
 
 
@@ -19,7 +20,14 @@ def calibration_hint(origin: Provenance) -> str:
     if words[:2] == ["bayeskit", "fit"] and origin.card.mixture is not None:
         chosen = ["--components", str(origin.card.mixture.n_components)]
         words = [*words[:4], *chosen, *_kept(words[4:], _CHOSEN)]
-    if words[:2] == ["bayeskit", "fit"] and (origin.engine == "stan" or origin.card.mixture is not None):
+    blocks = origin.card.blocks
+    if words[:2] == ["bayeskit", "fit"] and blocks is not None:
+        chosen = ["--source-blocks", str(blocks.n_source_blocks)]
+        chosen += [] if blocks.shared else ["--target-blocks", str(blocks.n_target_blocks)]
+        words = [*words[:4], *chosen, *_kept(words[4:], (*_CHOSEN, *_OF_THE_DATA))]
+    if words[:2] == ["bayeskit", "fit"] and (
+        origin.engine == "stan" or origin.card.mixture is not None or blocks is not None
+    ):
         return say(
             "Calibration: whether this model and engine recover known parameters from simulated data; `{command}` "
             "finds out",

@@ -35,6 +35,8 @@ _NAMES = {
     "components": mark("Distinct points of the smallest component"),
     "collapsed": mark("Collapsed components"),
     "monotone": mark("Largest fall of the log likelihood"),
+    "blocks": mark("Empty or superfluous blocks"),
+    "bound": mark("Largest fall of the bound"),
 }
 _MEANINGS = {
     "r_hat": mark("Do the chains agree?"),
@@ -58,6 +60,8 @@ _MEANINGS = {
     "components": mark("Does every component hold enough distinct points?"),
     "collapsed": mark("Did no component shrink onto a point?"),
     "monotone": mark("Did the log likelihood only rise?"),
+    "blocks": mark("Does every block hold nodes, and differ from the others?"),
+    "bound": mark("Did the bound only rise?"),
 }
 _FAILURES: dict[str, str] = {
     "r_hat": mark("chains disagree about {where} (R-hat {value}, limit {limit})"),
@@ -90,6 +94,8 @@ _FAILURES: dict[str, str] = {
     "monotone": mark(
         "the mean log likelihood of a point fell by {value} in one iteration, which it never may (limit {limit})"
     ),
+    "blocks": mark("{value} blocks are empty, or no different from another (limit {limit})"),
+    "bound": mark("the bound fell by {value} a factor in one iteration, which it never may (limit {limit})"),
 }
 _OUTCOMES: dict[Outcome, str] = {
     "passed": mark("passed"),
@@ -97,10 +103,12 @@ _OUTCOMES: dict[Outcome, str] = {
     "unchecked": mark("not checked"),
     "noted": mark("not met"),
 }
+OF_THE_MODEL = ("blocks",)
+"""Checks whose advice is on the model, and says nothing against the numbers."""
 _ANSWERS = ("converged", "envelope")
 _COUNTS = (
     *("ess_bulk", "ess_tail", "divergences", "tree_depth", "importance_ess", "families", "finite"),
-    *("components", "collapsed"),
+    *("components", "collapsed", "blocks"),
 )
 
 

@@ -157,7 +157,7 @@ def _opinion(run: Compared) -> Opinion:
         sentence=banner.sentence,
         adequate=banner.adequate,
         point=origin.kind == "point",
-        rough=bool(banner.noted),
+        rough=banner.rough,
     )
 
 

@@ -199,7 +199,8 @@ def _text(value: Any) -> str:
 
 def _replicated(fit: Fit) -> Iterable[str]:
     children = fit.posterior.children
-    if fit.provenance.card.mixture is not None:  # each point has the same prediction: there is nothing to come close to
+    card = fit.provenance.card
+    if card.mixture is not None or card.blocks is not None:  # what is replicated is not what was observed, one by one
         return []
     if not {"observed_data", "posterior_predictive"} <= set(children):
         return []

@@ -8,6 +8,7 @@ from bayeskit.core.language import mark, say
 from bayeskit.core.types import Fit
 from bayeskit.core.words import commas
 from bayeskit.reporting.figures import Figure
+from bayeskit.reporting.figures_block_data import degree_figure
 from bayeskit.reporting.figures_data import program_figure
 from bayeskit.reporting.figures_data_series import series_figure
 from bayeskit.reporting.figures_mixture_data import mixture_data_figure
@@ -29,6 +30,8 @@ def data_report(fit: Fit) -> DataReport | None:
     figure, rest = program_figure(fit, source.variables) if series is None else (series_figure(fit, series), [])
     if fit.provenance.card.mixture is not None:
         figure, rest = mixture_data_figure(fit, source.variables)
+    elif fit.provenance.card.blocks is not None:
+        figure, rest = degree_figure(fit), []
     if figure is None and not source.variables and not source.notes:
         return None
     facts = [(say("file"), source.path)] if source.sha256 else []

@@ -102,6 +102,11 @@ def chain_colour(chain: int) -> str:
     return f"var(--chain-{chain % N_CHAIN_COLOURS + 1})"
 
 
+def faded(colour: str, share: float) -> str:
+    """Return a colour of the style sheet of which so much is left, to be seen through."""
+    return f"rgb(from {colour} r g b / {share:g})"
+
+
 def chain_key(n_chains: int) -> tuple[tuple[str, str], ...]:
     """Return the key that names each chain's colour."""
     if n_chains > N_CHAIN_COLOURS:
@@ -220,13 +225,21 @@ def _encode(value: Any) -> Any:
         if value.dtype.kind == "f":
             return _typed(value.astype("<f4"), "f4")
         if value.dtype.kind in "iu" and value.size and np.abs(value).max() < 2**31:
-            return _typed(value.astype("<i4"), "i4")
+            dtype = _smallest(value)
+            return _typed(value.astype(f"<{dtype}"), dtype)
         if value.dtype.kind == "M":
             return dates(value)
         return value.tolist()
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _smallest(values: NDArray[Any]) -> str:
+    """Return a type that holds whole numbers; of matrices, which are large, in as few bytes as they need."""
+    if values.ndim < 2 or values.min() < 0:
+        return "i4"
+    return "u1" if values.max() < 2**8 else "u2" if values.max() < 2**16 else "i4"
 
 
 def _typed(values: NDArray[Any], dtype: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.types import Assessment, Fit
@@ -16,6 +17,8 @@ from bayeskit.reporting import figures as f
 from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, subplots, tree_of
 from bayeskit.reporting.figures_geometry import energy_figure, pair_figure
 from bayeskit.reporting.results import Scalar, group
+
+Floats = NDArray[np.float64]
 
 RANK_DRAWS = 250
 RANK_ESS = 100  # a chain; below that a run fails, and its draws are taken as they are
@@ -66,7 +69,7 @@ def _rank(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:
 
     n_chains, n_draws = shown[0].draws.shape
     step = _rank_step(shown, assessment)
-    thinned = {scalar.label: scalar.draws[:, ::step] for scalar in shown}
+    thinned = {scalar.label: untied(scalar.draws[:, ::step]) for scalar in shown}
     visuals = {"title": False, "credible_interval": False}
     figure = draw(
         plot_rank,
@@ -108,6 +111,19 @@ def _rank(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:
         key=(*f.chain_key(n_chains), ("neutral", say("band for all quantities together"))),
         note=_thin_note(step),
     )
+
+
+def untied(draws: Floats) -> Floats:
+    """Return ranks in the draws' place where some are equal, these in random order: discrete quantities have many.
+
+    Säilynoja, Bürkner and Vehtari (2022), doi:10.1007/s11222-022-10090-6.
+    """
+    flat = draws.ravel()
+    if np.unique(flat).size == flat.size:
+        return draws
+    ranks = np.empty(flat.size)
+    ranks[np.lexsort((np.random.default_rng(1).random(flat.size), flat))] = np.arange(flat.size)
+    return ranks.reshape(draws.shape)
 
 
 def rank_band(n_draws: int, n_chains: int, n_quantities: int) -> float:

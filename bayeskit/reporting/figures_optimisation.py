@@ -23,7 +23,7 @@ _STEEP = 0.1  # of the steps: what comes before may lie far below all others
 
 def optimisation_figures(fit: Fit) -> list[f.Figure]:
     """Return the figures of what a run keeps of its optimisation, none where it keeps nothing."""
-    made = [likelihood_figure(fit), elbo_figure(fit)]
+    made = [likelihood_figure(fit), ascent_figure(fit) if fit.provenance.engine == "vb" else elbo_figure(fit)]
     return [figure for figure in made if figure is not None]
 
 
@@ -38,7 +38,6 @@ def likelihood_figure(fit: Fit) -> f.Figure | None:
     end, total = number(float(values[-1]), 1), f"{values.size - 1:,}"
     path = _dots(iterations, values, f.FIT, say("log likelihood"))
     shown = np.where(gains > 0, gains, np.nan)
-    steps = _dots(iterations[1:], shown, f.FIT, say("gain"))
     fell = int((gains < 0).sum())
     panels = [
         f.Panel(
@@ -54,16 +53,7 @@ def likelihood_figure(fit: Fit) -> f.Figure | None:
         )
     ]
     if np.isfinite(shown).sum() > 1:
-        layout = f.layout(
-            say("iteration"),
-            say("gain, log scale"),
-            hovermode="closest",
-            yaxis={"type": "log", "exponentformat": "power", **_decades(shown)},
-        )
-        last = significant(float(shown[np.isfinite(shown)][-1]), 2)
-        panels.append(
-            f.Panel([steps], layout, say("What each iteration gains, at last {gain}.", gain=last), height=260)
-        )
+        panels.append(_gains(iterations[1:], shown))
     return f.Figure(
         name="likelihood",
         title=say("The log likelihood reaches {end} after {n} iterations", end=end, n=total),
@@ -74,6 +64,50 @@ def likelihood_figure(fit: Fit) -> f.Figure | None:
         panels=tuple(panels),
         note=say("In {n} iterations it fell, by rounding or by a floor on the covariances.", n=fell) if fell else "",
     )
+
+
+def ascent_figure(fit: Fit) -> f.Figure | None:
+    """Draw the evidence lower bound by iteration of coordinate ascent, which is exact, and how much each gained."""
+    history = group(fit, "history")
+    if history is None or "elbo" not in history:
+        return None
+    elbo = history["elbo"].to_numpy().astype(float).ravel()
+    elbo = elbo[np.isfinite(elbo)]
+    if elbo.size < 2:
+        return None
+    iterations, gains = np.arange(1, elbo.size + 1), np.diff(elbo)
+    shown = np.where(gains > 0, gains, np.nan)
+    end, n = number(float(elbo[-1]), 1), f"{elbo.size:,}"
+    layout = f.layout(say("iteration"), "ELBO", hovermode="closest")
+    alt = say("The ELBO rises from {start} to {end} in {n} iterations.", start=number(float(elbo[0]), 1), end=end, n=n)
+    panels = [f.Panel([_dots(iterations, elbo, f.FIT, "ELBO")], layout, alt, height=260)]
+    if np.isfinite(shown).sum() > 1:
+        panels.append(_gains(iterations[1:], shown))
+    told = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
+    starts = int(told.get("restarts", 1))
+    return f.Figure(
+        name="elbo",
+        title=say("The ELBO reaches {end} after {n} iterations", end=end, n=n),
+        caption=say(
+            "How to read: each iteration of coordinate ascent can only raise the ELBO; it has arrived where the curve "
+            "is flat and the gains fall along a line. A kink in the gains is a plateau that it left; how close the "
+            "approximation is in the end, k-hat says."
+        ),
+        panels=tuple(panels),
+        note=say("Of {n} starts the one with the highest ELBO is drawn.", n=starts) if starts > 1 else "",
+    )
+
+
+def _gains(iterations: NDArray[np.int64], shown: Floats) -> f.Panel:
+    layout = f.layout(
+        say("iteration"),
+        say("gain, log scale"),
+        hovermode="closest",
+        yaxis={"type": "log", "exponentformat": "power", **_decades(shown)},
+    )
+    last = significant(float(shown[np.isfinite(shown)][-1]), 2)
+    alt = say("What each iteration gains, at last {gain}.", gain=last)
+    return f.Panel([_dots(iterations, shown, f.FIT, say("gain"))], layout, alt, height=260)
 
 
 def _decades(values: Floats) -> dict[str, Any]:

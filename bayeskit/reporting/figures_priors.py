@@ -35,10 +35,10 @@ def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
     shown += [_alone(prior) for prior in rest if prior.univariate]
     if not shown:
         return None
-    mixture = fit.provenance.card.mixture is not None
+    mixture, blocks = fit.provenance.card.mixture is not None, fit.provenance.card.blocks is not None
     own = [panel is not None if mixture else prior is not None for panel, prior in zip(panels, priors, strict=True)]
     drawn = [scalar.label for scalar, held in zip(found, own, strict=True) if held]
-    if mixture:  # of one component only, each of its columns
+    if mixture or blocks:  # of one component only, each of its columns; of some of the rates
         drawn = list(dict.fromkeys(label.partition("[")[0] for label in drawn))
     return f.Figure(
         name="priors",
@@ -56,6 +56,7 @@ def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
             [
                 say("Each curve is scaled to the panel's height, so that widths can be compared."),
                 _of_mixture(fit) if mixture and drawn else "",
+                _of_rates(drawn) if blocks else "",
                 _in_words([prior for prior in rest if not prior.univariate]),
             ]
         ),
@@ -116,6 +117,10 @@ def _of_mixture(fit: Fit) -> str:
         names=listing(priors),
     )
     return joined([told, scale])
+
+
+def _of_rates(drawn: Sequence[str]) -> str:
+    return say("Before the data all rates are alike: drawn are the highest.") if "theta" in drawn else ""
 
 
 def _in_words(priors: Sequence[Prior]) -> str:

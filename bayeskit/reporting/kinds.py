@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bayeskit.core.language import mark, said, say
-from bayeskit.core.types import Assessment, Fit, Kind, Verdict
+from bayeskit.core.types import Assessment, Fit, Kind, ModelCard, Verdict
 from bayeskit.core.words import joined, number, percent, sentence, significant
+from bayeskit.reporting.checks import OF_THE_MODEL
 
 KINDS: dict[Kind, str] = {
     "mcmc": mark("Markov chains"),
@@ -136,7 +137,7 @@ def _shortfalls(assessment: Assessment) -> list[str]:
     """Say of each advisory check that is not met by how much it misses."""
     told = []
     for verdict in assessment.verdicts:
-        if not verdict.advisory or verdict.passed is not False:
+        if not verdict.advisory or verdict.passed is not False or verdict.name in OF_THE_MODEL:
             continue
         if verdict.value is None:
             told.append(sentence(verdict.detail) or say("One draw outweighs all others."))
@@ -208,4 +209,9 @@ def advice(fit: Fit) -> str:
     origin = fit.provenance
     if origin.kind not in _SAMPLED_BY or origin.engine == "stan":
         return said(_NEXT.get(origin.kind, ""))
-    return say(_SAMPLED_BY[origin.kind], engine="gibbs" if origin.card.mixture is not None else "nuts")
+    return say(_SAMPLED_BY[origin.kind], engine=sampler_of(origin.card))
+
+
+def sampler_of(card: ModelCard) -> str:
+    """Return which engine samples a model's posterior."""
+    return "gibbs" if card.mixture is not None or card.blocks is not None else "nuts"

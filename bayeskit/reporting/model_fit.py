@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bayeskit.core.types import Fit
+from bayeskit.reporting.block_fit import block_fit_of, read_statistics
 from bayeskit.reporting.equal_weights import equally_weighted
+from bayeskit.reporting.figures_block_held_out import read_held_out
 from bayeskit.reporting.figures_predictive import describe_forecasts
 from bayeskit.reporting.outline import outline_of
 from bayeskit.reporting.replicated import Replicated, model_fit_of, replications
@@ -18,6 +20,9 @@ def judge(fit: Fit) -> tuple[ModelFit | None, Forecasts | None, list[Replicated]
     if series is not None:
         forecast = forecasts(fit, series)
         return describe_forecasts(forecast), forecast, []
-    found = replications(fit)
     section = outline_of(fit, predictive=True).number("model-fit")
+    blocks = fit.provenance.card.blocks
+    if blocks is not None:
+        return block_fit_of(blocks, read_statistics(fit), read_held_out(fit), section), None, []
+    found = replications(fit)
     return model_fit_of(found, section), None, found

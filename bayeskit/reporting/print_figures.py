@@ -26,6 +26,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2  # inches
 DOTS = 300  # an inch
 A_ROW = 3  # panels
 MIN_WIDE, CELL = 2, 1.3  # columns of a matrix that find room in one column, and inches of a row of one that does not
+TALL, SQUARE = 400, 2.9  # pixels from which one or two panels are as high as they are wide, and their inches
 TITLE_SIZE = 8.5  # points
 LETTER = 0.53  # of the size, that a letter is wide on average
 WIDE_LETTER = 1.05  # the same of Japanese
@@ -160,6 +161,9 @@ def _texts(figure: Figure) -> list[str]:
 
 def _panel_height(figure: Figure, n_panels: int, *, series: bool) -> float:
     tallest = max(panel.height for panel in figure.panels)
+    square = any(panel.behaviour.get("square") for panel in figure.panels)
+    if n_panels <= MIN_WIDE and (square or n_panels == MIN_WIDE) and tallest >= TALL:
+        return SQUARE
     if n_panels > 1:
         return 1.15 + 0.55 * min(1.0, (tallest - 180) / 80) if tallest > 180 else max(0.9, tallest / 160)
     if series:

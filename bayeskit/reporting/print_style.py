@@ -36,6 +36,7 @@ _CJK_FILES = re.compile(
 _CJK = re.compile(r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef]")
 _VARIABLE = re.compile(r"--([\w-]+):\s*([^;]+);")
 _NAMED = re.compile(r"var\(--([\w-]+)\)")
+_FADED = re.compile(r"rgb\(from (var\(--[\w-]+\)) r g b / ([\d.]+)\)")
 _RGBA = re.compile(r"rgba?\(([^)]*)\)")
 _TAG = re.compile(r"</?(?:b|i|sup|sub|span)\b[^>]*>")
 _TOLD = 5
@@ -69,6 +70,9 @@ def colour(value: str) -> Colour:
     named = _NAMED.fullmatch(value)
     if named:
         return colour(palette()[named[1]].strip())
+    through = _FADED.fullmatch(value)
+    if through:
+        return (*colour(through[1])[:3], float(through[2]))
     parts = _RGBA.fullmatch(value)
     if parts is None:
         return to_rgba(value)

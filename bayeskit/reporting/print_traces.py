@@ -67,12 +67,11 @@ def draw_scatter(axes: Axes, trace: Trace, below: Trace | None, *, dated: bool, 
 
 def _markers(axes: Axes, trace: Trace, x: Any, y: Any, opacity: float, order: int, *, many: int | None = None) -> None:
     marker = trace.get("marker", {})
+    for name in ("opacity", "size"):
+        if isinstance(marker.get(name), np.ndarray):
+            _each(axes, trace, name, x, y, opacity, order, many=len(y) if many is None else many)
+            return
     single = marker.get("opacity", 1.0)
-    if isinstance(single, np.ndarray):  # one a point: those that are alike are drawn together
-        for share in np.unique(single):
-            alike = {**trace, "marker": {**marker, "opacity": float(share)}}
-            _markers(axes, alike, x[single == share], y[single == share], opacity, order, many=len(y))
-        return
     opacity *= float(single)
     symbol = marker.get("symbol")
     edge = marker.get("line", {})
@@ -91,6 +90,16 @@ def _markers(axes: Axes, trace: Trace, x: Any, y: Any, opacity: float, order: in
         markeredgewidth=line_width(float(edge.get("width", 1 if thin else 0))) if edge or thin else 0,
         zorder=3 + 0.01 * order,
     )
+
+
+def _each(axes: Axes, trace: Trace, name: str, x: Any, y: Any, opacity: float, order: int, *, many: int) -> None:
+    """Draw markers that differ, those that are alike together."""
+    marker = trace["marker"]
+    for value in np.unique(marker[name]):
+        mine = marker[name] == value
+        rest = {key: part[mine] if isinstance(part, np.ndarray) else part for key, part in marker.items()}
+        alike = {**trace, "marker": {**rest, name: float(value)}}
+        _markers(axes, alike, x[mine], y[mine], opacity, order, many=many)
 
 
 def draw_bars(axes: Axes, bars: Sequence[Trace], gap: float, *, dated: bool) -> None:
@@ -123,20 +132,19 @@ def draw_bars(axes: Axes, bars: Sequence[Trace], gap: float, *, dated: bool) -> 
 
 
 def draw_heat_map(axes: Axes, trace: Trace) -> None:
-    """Draw a matrix whose columns and rows stand at whole numbers; what is no number stays empty."""
+    """Draw a matrix whose columns and rows are evenly spaced; what is no number stays empty."""
     from matplotlib.colors import LinearSegmentedColormap
 
     if trace.get("showscale", True):
         raise TypeError("a heat map with a scale of colours has no printed form")
     values = np.asarray(trace["z"], dtype=float)
-    first = [float(trace[name][0]) if name in trace else 0.0 for name in ("x", "y")]
-    left, bottom = first[0] - 0.5, first[1] - 0.5
-    rows, columns = values.shape
+    left, right = _edges(trace.get("x"), values.shape[1])
+    bottom, top = _edges(trace.get("y"), values.shape[0])
     scale = [(float(place), colour(name)) for place, name in trace["colorscale"]]
     axes.imshow(
         values,
         cmap=LinearSegmentedColormap.from_list("shades", scale),
-        extent=(left, left + columns, bottom, bottom + rows),
+        extent=(left, right, bottom, top),
         aspect="auto",
         origin="lower",
         interpolation="nearest",
@@ -144,6 +152,13 @@ def draw_heat_map(axes: Axes, trace: Trace) -> None:
         vmax=trace.get("zmax"),
         zorder=2,
     )
+
+
+def _edges(middles: Any, size: int) -> tuple[float, float]:
+    """Return where the fields of a matrix begin and end; they are 1 wide where there is but one."""
+    places = np.arange(size) if middles is None else np.asarray(middles, dtype=float)
+    half = float(places[-1] - places[0]) / (2 * (size - 1)) if size > 1 else 0.5
+    return float(places[0]) - half, float(places[-1]) + half
 
 
 def numbers(values: Any, *, dated: bool) -> NDArray[Any]:

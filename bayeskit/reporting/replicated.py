@@ -149,7 +149,7 @@ class Replicated:
 def replications(fit: Fit) -> list[Replicated]:
     """Return each observed variable that has replications, at most ``MAX_VARIABLES``."""
     observed, predictive = group(fit, "observed_data"), group(fit, "posterior_predictive")
-    if observed is None or predictive is None:
+    if observed is None or predictive is None or fit.provenance.card.blocks is not None:
         return []
     card, found = fit.provenance.card.mixture, []
     if card is not None and "points" in observed and "points" in predictive:

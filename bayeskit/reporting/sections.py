@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bayeskit.core.language import mark, said, say
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import duration
+from bayeskit.reporting.block_report import BlockReport, block_followed, block_predictive, block_priors, block_report
 from bayeskit.reporting.checks import Check, describe_checks
 from bayeskit.reporting.data import DataReport, data_report
 from bayeskit.reporting.engine_facts import engine_facts
@@ -29,10 +30,12 @@ from bayeskit.reporting.figures_samplers import (
 from bayeskit.reporting.figures_series import slope_figure, state_figure
 from bayeskit.reporting.figures_simulated import predictive_figure
 from bayeskit.reporting.figures_weights import weight_figure
+from bayeskit.reporting.group_tables import GroupTable
 from bayeskit.reporting.headline import headline, key_values
 from bayeskit.reporting.mixture_report import MixtureReport, followed, mixture_report, with_priors
 from bayeskit.reporting.mixture_words import ComponentTable, criteria_rows
 from bayeskit.reporting.model_fit import judge
+from bayeskit.reporting.node_table import NodeTable
 from bayeskit.reporting.outline import Outline, outline_of
 from bayeskit.reporting.overview import Overview, caution, overview, pick, still
 from bayeskit.reporting.parameter_table import ParameterTable, parameter_table
@@ -57,6 +60,8 @@ _NAMED = (  # what engines call their steps and settings, and machines their par
     *(mark("chains"), mark("draws"), mark("paths"), mark("iterations"), mark("method"), mark("algorithm")),
     *(mark("processor"), mark("cores"), mark("memory"), mark("system")),
     *(mark("components"), mark("covariance"), mark("columns"), mark("restarts"), mark("tolerance"), mark("steps")),
+    *(mark("shared"), mark("likelihood"), mark("degree corrected"), mark("hold out"), mark("laplacian")),
+    *(mark("source blocks"), mark("target blocks"), mark("annealing"), mark("split merge"), mark("starts")),
     *(mark("guide"), mark("device"), mark("optimising"), mark("optimize"), mark("learning rate"), mark("criterion")),
 )
 N_DRAWN = 9  # quantities of a program of any size that get a density
@@ -75,7 +80,8 @@ class Sections:
     resampled: str
     components: ComponentTable | None
     criteria: list[tuple[str, str]]
-    results: list[Figure]
+    results: list[Figure | GroupTable]
+    nodes: NodeTable | None
     parameters: list[ParameterRow]
     overview: Overview | None
     predictive: list[Figure]
@@ -97,7 +103,7 @@ class Sections:
 def build(fit: Fit, assessment: Assessment) -> Sections:
     """Compute all sections; what the fit has no groups for is left out."""
     shown, resampled = equally_weighted(fit)
-    mixture = mixture_report(shown)
+    mixture, blocks = mixture_report(shown), block_report(shown, assessment)
     found = _found(shown, assessment)
     labels = [scalar.label for scalar in found] if fit.has_draws else recorded_labels(fit, assessment)
     worst = worst_labels(assessment, labels, N_WORST)
@@ -108,13 +114,14 @@ def build(fit: Fit, assessment: Assessment) -> Sections:
     return Sections(
         outline=outline_of(fit, predictive=model_fit is not None),
         banner=banner,
-        headline=_headline(shown, assessment, found, forecast, mixture),
-        key_values=key_values(fit, assessment) if series is None and mixture is None else [],
+        headline=_headline(shown, assessment, found, forecast, mixture or blocks),
+        key_values=key_values(fit, assessment) if series is None and mixture is None and blocks is None else [],
         caution=caution(fit, assessment),
         resampled=resampled,
         components=mixture.table if mixture is not None else None,
         criteria=criteria_rows(fit, assessment),
-        results=mixture.figures if mixture is not None else _results(shown, assessment, found),
+        results=_results(shown, assessment, found, mixture, blocks),
+        nodes=blocks.nodes if blocks is not None else None,
         parameters=parameter_rows(fit, found, noted=banner.state != "failed") if series is not None else [],
         overview=overview(fit, assessment) if series is None else None,
         predictive=_predictive(shown, forecast, replicated),
@@ -147,10 +154,14 @@ def _idle(fit: Fit, setting: str) -> bool:
 
 
 def _headline(
-    fit: Fit, assessment: Assessment, found: list[Scalar], forecast: Forecasts | None, mixture: MixtureReport | None
+    fit: Fit,
+    assessment: Assessment,
+    found: list[Scalar],
+    forecast: Forecasts | None,
+    own: MixtureReport | BlockReport | None,
 ) -> list[str]:
-    if mixture is not None:
-        return mixture.headline
+    if own is not None:
+        return own.headline
     if fit.provenance.card.series is None or not fit.has_draws:
         return []
     return headline(fit, assessment, found, forecast)
@@ -166,18 +177,24 @@ def _found(fit: Fit, assessment: Assessment) -> list[Scalar]:
         return []
     if fit.provenance.card.mixture is not None:
         return followed(fit, assessment)
+    if fit.provenance.card.blocks is not None:
+        return block_followed(fit, assessment)
     labels = [label for shown in pick(fit) for label in shown.labels]
     moving = [str(label) for label, row in assessment.summary.loc[labels].iterrows() if not still(row)]
     return labelled(fit, assessment, moving[:N_DRAWN])
 
 
-def _results(fit: Fit, assessment: Assessment, found: list[Scalar]) -> list[Figure]:
+def _results(
+    fit: Fit, assessment: Assessment, found: list[Scalar], mixture: MixtureReport | None, blocks: BlockReport | None
+) -> list[Figure | GroupTable]:
     series = fit.provenance.card.series
     if not fit.has_draws:
         return []
+    if blocks is not None:
+        return blocks.results
     if series is None:
-        return _distributions(fit, assessment, found)
-    made = [state_figure(fit, assessment, series)]
+        return [*(mixture.figures if mixture is not None else _distributions(fit, assessment, found))]
+    made: list[Figure | GroupTable] = [state_figure(fit, assessment, series)]
     if series.slope is not None:
         made.append(slope_figure(fit, assessment, series))
     return made
@@ -196,6 +213,8 @@ def _predictive(fit: Fit, forecast: Forecasts | None, replicated: list[Replicate
     series = fit.provenance.card.series
     if not fit.has_draws:
         return []
+    if fit.provenance.card.blocks is not None:
+        return block_predictive(fit)
     if series is None:
         return replication_figures(replicated)
     made = [predictive_figure(fit, series)]
@@ -241,6 +260,8 @@ def _held_against_priors(fit: Fit, assessment: Assessment, found: list[Scalar]) 
     """Return what the figure of the priors shows of the posterior."""
     if fit.provenance.card.mixture is not None and fit.has_draws:
         return with_priors(fit, assessment)
+    if fit.provenance.card.blocks is not None and fit.has_draws:
+        return block_priors(fit, assessment)
     return _with_first_states(fit, found)
 
 

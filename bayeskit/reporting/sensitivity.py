@@ -20,6 +20,7 @@ MAX_QUANTITIES = 60  # of a program of any size
 MAX_ROWS = 20
 NAMED = 3  # quantities in a sentence
 _OF_MIXTURE = ("weight", "mean", "sd", "correlation", "concentration")
+_OF_BLOCKS = ("pi", "pi_1", "pi_2", "theta", "alpha", "a", "b")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def _quantities(fit: Fit, assessment: Assessment) -> list[Scalar]:
     labels = [label for shown in pick(fit) for label in shown.labels]
     if fit.provenance.card.mixture is not None:  # what is made of its parameters and the data has no prior of its own
         labels = [label for label in labels if label.partition("[")[0] in _OF_MIXTURE]
+    if fit.provenance.card.blocks is not None:
+        labels = [label for label in labels if label.partition("[")[0] in _OF_BLOCKS]
     moving = [str(label) for label, row in assessment.summary.loc[labels].iterrows() if not still(row)]
     return labelled(fit, assessment, moving[:MAX_QUANTITIES])
 

@@ -11,6 +11,7 @@ from bayeskit.core.words import commas, inside, joined, listing, number, sentenc
 from bayeskit.reporting import kinds
 from bayeskit.reporting.calibration_hint import calibration_hint
 from bayeskit.reporting.checks import (
+    OF_THE_MODEL,
     Check,
     State,
     describe_checks,
@@ -36,7 +37,8 @@ class ModelFit:
 class Banner:
     """The first thing that a reader sees.
 
-    ``missing`` says what a damaged run did not give back, ``noted`` which checks tell that an approximation is rough.
+    ``missing`` says what a damaged run did not give back, ``noted`` which checks tell what it is worth, ``rough``
+    whether that is an approximation which is not close.
     """
 
     missing: tuple[str, ...]
@@ -47,6 +49,7 @@ class Banner:
     unchecked: tuple[str, ...]
     next_step: str
     noted: tuple[Check, ...] = ()
+    rough: bool = False
 
 
 def describe(
@@ -76,6 +79,7 @@ def describe(
     checks = describe_checks(assessment)
     failed = [check for check in checks if check.state == "failed"]
     noted = [check for check in checks if check.state == "noted"]
+    rough = any(outcome_of(v) == "noted" and v.name not in OF_THE_MODEL for v in assessment.verdicts)
     made = [check for check in checks if check.state != "unchecked"]
     unjudged = kinds.unjudged(fit, assessment)
     state: State = "failed" if failed else "passed" if made and unjudged is None else "unchecked"
@@ -91,7 +95,7 @@ def describe(
         missing=fit.missing or (() if fit.has_draws else (say("This run has no draws."),)),
         state=state,
         sentence=sentence_of[state](),
-        adequate=(forecast is None or forecast.adequate) and fit.provenance.kind != "point" and not noted,
+        adequate=(forecast is None or forecast.adequate) and fit.provenance.kind != "point" and not rough,
         failed=each_remedy_once(failed),
         unchecked=_not_checked(fit, checks, outline, sensitivity),
         next_step=joined(
@@ -102,6 +106,7 @@ def describe(
             ]
         ),
         noted=each_remedy_once(noted),
+        rough=rough,
     )
 
 
@@ -196,6 +201,8 @@ def _no_replications(fit: Fit) -> str:
         return say("there are no draws")
     if fit.provenance.kind == "point":
         return say("replications from one point cannot tell whether the data are usual")
+    if fit.provenance.card.blocks is not None:
+        return say("this run has no graphs that were drawn anew, which the graph could be held against")
     if "posterior_predictive" in fit.posterior.children:
         return say("the program draws replications of its data, but too few, or too few that are numbers")
     return say("the program draws no replications of its data (such as y_rep of y) that they could be held against")

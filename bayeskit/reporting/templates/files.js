@@ -24,7 +24,7 @@ const packed = (() => {
   // Numbers as Plotly has them: plain lists, or base64 of a typed array, of one or two dimensions.
   function plain(value) {
     if (!value || !value.bdata) return value;
-    const kinds = { f4: Float32Array, f8: Float64Array, i4: Int32Array };
+    const kinds = { f4: Float32Array, f8: Float64Array, i4: Int32Array, u1: Uint8Array, u2: Uint16Array };
     const flat = new kinds[value.dtype](bytesOf(value.bdata).buffer);
     if (!value.shape) return flat;
     const [rows, columns] = value.shape.split(",").map(Number);

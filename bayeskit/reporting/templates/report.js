@@ -18,7 +18,9 @@ const figures = (() => {
     const inner = (item) => resolve(item, look);
     if (typeof value === "string") {
       const match = /^var\((--[\w-]+)\)$/.exec(value);
-      return match ? look(match[1]) : value;
+      if (match) return look(match[1]);
+      const through = /^rgb\(from var\((--[\w-]+)\) r g b \/ ([\d.]+)\)$/.exec(value);
+      return through ? faded(look(through[1]), through[2]) : value;
     }
     const holds = (item) => typeof item === "object" || String(item).startsWith("var(");
     if (Array.isArray(value)) return holds(value[0]) || holds(value.at(-1)) ? value.map(inner) : value;
@@ -28,14 +30,24 @@ const figures = (() => {
     return value;
   }
 
+  // Plotly.js knows no relative colours.
+  const faded = (colour, share) => `rgba(${[1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)).join()},${share})`;
+
   function specOf(plot) {
     let spec = specs.get(plot);
     if (!spec) {
       spec = JSON.parse(plot.nextElementSibling.textContent);
       specs.set(plot, spec);
       if (spec.behaviour.series) spec.series = seriesOf(spec);
+      if (spec.behaviour.names) nameFields(spec);
     }
     return spec;
+  }
+
+  // What each field of a matrix is of, by the names of its row and its column: the page holds these alone.
+  function nameFields({ behaviour, data }) {
+    const { x, y, between } = behaviour.names;
+    for (const trace of data) if (trace.z) trace.text = y.map((row) => x.map((column) => row + between + column));
   }
 
   function draw(plot) {
@@ -53,6 +65,7 @@ const figures = (() => {
   function sized(spec, width, height, look) {
     const layout = { ...resolve(spec.layout, look), width, height, autosize: false };
     fitTo(layout);
+    if (spec.behaviour.texts && (width - 70) / spec.behaviour.texts < 34) layout.annotations = [];
     if (spec.view) place(spec, layout, spec.view);
     else if (spec.series) place(spec, layout, spec.layout.xaxis.range);
     return layout;

@@ -35,13 +35,13 @@
     const everything = Uint32Array.from({ length: table.rows }, (_, i) => i);
     let rows = everything, order = { column: null, down: false }, active = -1, opened = -1, first = -1, last = -1, height = 32;
 
-    const textOf = (column, row) => words.cell(column.format, column.values[row], sd ? sd[row] : 0);
+    const textOf = (column, row) => column.names ? column.names[column.values[row]] : words.cell(column.format, column.values[row], sd ? sd[row] : 0);
 
     // ---- columns: as wide as their longest text in a sample, numbers with their points below each other
     const sample = sampleOf(table);
     for (const column of table.columns) {
       const texts = sample.map((row) => textOf(column, row)).filter((text) => !text.includes("e"));
-      column.tail = Math.min(MAX_ALIGNED, Math.max(-1, ...texts.map(tailOf)));
+      column.tail = column.names ? -1 : Math.min(MAX_ALIGNED, Math.max(-1, ...texts.map(tailOf)));
       const longest = Math.max(column.heading.length + 0.5, ...sample.map((row) => aligned(column, textOf(column, row)).length));
       column.width = Math.min(20, longest) + 1.6;
     }
@@ -114,6 +114,10 @@
     // What is not a number comes last, whichever way.
     function sorted(some) {
       const sign = order.down ? -1 : 1;
+      if (!order.column && table.byLabel) {
+        const rank = ranks();
+        return some.sort((a, b) => sign * (rank[a] - rank[b]));
+      }
       if (!order.column) {
         const names = table.variables.map(({ name }) => name);
         const rank = new Map([...new Set(names)].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).map((name, i) => [name, i]));
@@ -126,6 +130,16 @@
         if (x !== x || y !== y) return (x !== x) - (y !== y) || a - b;
         return sign * (x - y) || a - b;
       });
+    }
+
+    // Where each row's name stands among all, numbers in them by their size.
+    function ranks() {
+      if (!table.rank) {
+        const { compare } = new Intl.Collator(undefined, { numeric: true });
+        table.rank = new Uint32Array(table.rows);
+        Array.from(everything).sort((a, b) => compare(table.labels[a], table.labels[b]) || a - b).forEach((row, i) => { table.rank[row] = i; });
+      }
+      return table.rank;
     }
 
     // ---- rows in view
@@ -209,17 +223,16 @@
     }
 
     find(".save-table").addEventListener("click", () => {
-      const lines = [["quantity", ...table.columns.map((column) => column.name)]];
-      const held = ({ values, bits, exact }, row) => (bits === 64 || exact.has(row) ? values[row] : files.single(values[row]));
+      const lines = [[table.texts.first || "quantity", ...table.columns.map((column) => column.name)]];
+      const held = ({ values, bits, exact, names }, row) => names ? names[values[row]] : (bits === 64 || exact.has(row) ? values[row] : files.single(values[row]));
       for (const row of rows) lines.push([table.labels[row], ...table.columns.map((column) => held(column, row))]);
-      files.save("quantities.csv", files.csv(lines), "text/csv;charset=utf-8");
+      files.save(table.file || "quantities.csv", files.csv(lines), "text/csv;charset=utf-8");
     });
 
     new ResizeObserver(() => { if (grid.clientWidth) layOut(); }).observe(grid);
     explorer.hidden = false;
     refresh();
     document.documentElement.classList.add("explored");
-    document.documentElement.dataset.table = "ready";
   }
 
   const tailOf = (text) => (text.includes(".") ? text.length - text.indexOf(".") - 1 : -1);
@@ -284,6 +297,7 @@
     figures.show(trace, { data: lines, layout: structuredClone(drawn.trace), behaviour: {} });
   }
 
+  const opening = [];
   for (const explorer of document.querySelectorAll(".explorer")) {
     const close = explorer.querySelector(".close");
     close.addEventListener("click", () => {
@@ -291,6 +305,7 @@
       explorer.querySelector(".detail").hidden = true;
       explorer.querySelector(".grid").focus();
     });
-    if (packed.supported) open(explorer).then((table) => start(explorer, table));
+    if (packed.supported) opening.push(open(explorer).then((table) => start(explorer, table)));
   }
+  if (opening.length) Promise.all(opening).then(() => { document.documentElement.dataset.table = "ready"; });
 })();
