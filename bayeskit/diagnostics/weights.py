@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 K_HAT_LIMIT = 0.7
 MIN_DRAWS = 100  # of fewer, the tail is too short to fit
 EQUAL = 1e-4  # log ratios closer than that: all weights are equal
+_FEWEST_IN_TAIL = 5  # different weights, of which a tail can be fitted
 NO_TAIL = 1.0  # log ratios closer than that, or to that of the mean weight, have no tail to speak of
 
 
@@ -83,6 +84,9 @@ def importance_weights(log_ratios: Floats, relative_efficiency: float = 1.0) -> 
         return Importance(log_ratios, np.full(size, 1 / size), 0.0)
     # Weights of 0 must stay below all others, and finite for ArviZ.
     floor = np.where(inside, log_ratios, log_ratios[inside].min() - 50.0)
+    if _few_states(log_ratios):
+        weights = np.exp(floor - floor.max())
+        return Importance(log_ratios, weights / weights.sum(), 0.0)
     with np.errstate(all="ignore"):  # weights so far apart that the tail underflows
         try:
             log_weights, shape = array_stats.psislw(-floor, relative_efficiency)
@@ -102,6 +106,17 @@ def _no_tail(log_ratios: Floats) -> bool:
     """Return whether the heaviest draw is worth less than e average ones."""
     top = log_ratios.max()
     return bool(-np.log(np.mean(np.exp(log_ratios - top))) < NO_TAIL)
+
+
+def _few_states(log_ratios: Floats) -> bool:
+    """Return whether draws repeat each other, and so few weights stand out of them that no tail can be fitted.
+
+    Of draws of whole numbers: their weights are few and bounded, and how much they are worth together says it all.
+    """
+    size = log_ratios.size
+    tail = np.sort(log_ratios)[-min(math.ceil(0.2 * size), math.ceil(3 * math.sqrt(size))) - 1 :]
+    distinct = np.unique(tail[1:][tail[1:] > tail[0]].round(9)).size
+    return distinct < _FEWEST_IN_TAIL and np.unique(log_ratios.round(9)).size < size / 2
 
 
 def too_few(n_draws: int) -> str:

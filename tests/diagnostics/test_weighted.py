@@ -9,6 +9,7 @@ from scipy.stats import chi2, norm
 from bayeskit.core.types import ModelCard
 from bayeskit.diagnostics.particles import Families, run_r_hat
 from bayeskit.diagnostics.weighted import assess_weighted, draw_weights
+from bayeskit.diagnostics.weights import importance_weights
 from bayeskit.workflows import assess
 
 Z_LIMIT = 4.5
@@ -235,3 +236,15 @@ def test_r_hat_of_runs_sees_places_and_spreads_but_no_order():
     np.testing.assert_allclose(run_r_hat(np.sort(values)), run_r_hat(values))
     assert run_r_hat(values + 0.5 * np.arange(4)[:, None])[0] > 1.05
     assert run_r_hat(values * np.array([1, 1, 1, 3.0])[:, None])[0] > 1.05
+
+
+def test_draws_of_a_few_states_have_no_tail_and_are_judged_by_what_they_are_worth():
+    close = np.repeat([-8675.7, -8674.6, -8673.3], [968, 11, 21])
+    found = importance_weights(close)
+    assert found.k_hat == 0
+    exact = np.exp(close - close.max())
+    assert found.effective_sample_size == pytest.approx(exact.sum() ** 2 / (exact**2).sum())
+    missed = importance_weights(np.repeat([0.0, 12.0], [998, 2]))  # negative control: a state that q hardly has
+    assert missed.effective_sample_size < 3
+    heavy = importance_weights(np.random.default_rng(1).standard_cauchy(1000) * 5)  # of numbers, the tail counts
+    assert heavy.k_hat > 0.7
