@@ -22,6 +22,7 @@ K_HAT_LIMIT = 0.7
 MIN_DRAWS = 100  # of fewer, the tail is too short to fit
 EQUAL = 1e-4  # log ratios closer than that: all weights are equal
 _FEWEST_IN_TAIL = 5  # different weights, of which a tail can be fitted
+_MOST_RARE = 0.1  # share of the weight
 NO_TAIL = 1.0  # log ratios closer than that, or to that of the mean weight, have no tail to speak of
 
 
@@ -111,12 +112,15 @@ def _no_tail(log_ratios: Floats) -> bool:
 def _few_states(log_ratios: Floats) -> bool:
     """Return whether draws repeat each other, and so few weights stand out of them that no tail can be fitted.
 
-    Of draws of whole numbers: their weights are few and bounded, and how much they are worth together says it all.
+    Of draws of whole numbers: their weights are few and bounded, and how much they are worth together says it all,
+    unless most of it lies in what was drawn a few times only.
     """
     size = log_ratios.size
-    tail = np.sort(log_ratios)[-min(math.ceil(0.2 * size), math.ceil(3 * math.sqrt(size))) - 1 :]
-    distinct = np.unique(tail[1:][tail[1:] > tail[0]].round(9)).size
-    return distinct < _FEWEST_IN_TAIL and np.unique(log_ratios.round(9)).size < size / 2
+    values, counts = np.unique(log_ratios.round(9), return_counts=True)
+    cutoff = np.sort(log_ratios.round(9))[-min(math.ceil(0.2 * size), math.ceil(3 * math.sqrt(size))) - 1]
+    weights = counts * np.exp(values - values.max())
+    rare = weights[counts < _FEWEST_IN_TAIL].sum() / weights.sum()
+    return bool(np.sum(values > cutoff) < _FEWEST_IN_TAIL and values.size < size / 2 and rare < _MOST_RARE)
 
 
 def too_few(n_draws: int) -> str:
