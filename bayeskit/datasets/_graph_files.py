@@ -1,4 +1,4 @@
-"""Which format a file of a graph has, and the formats that say more than a table: GraphML, GML and Matrix Market."""
+"""Which format a file of a graph has, and the formats that say more than a table: GraphML and GML."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from bayeskit.datasets._files import decode
 from bayeskit.datasets._graph_cells import text_of, weight_of
 from bayeskit.datasets._graph_edges import read_edges, refuse_blank
 from bayeskit.datasets._graph_listing import Listing
+from bayeskit.datasets._graph_market import BANNER, read_market
 from bayeskit.datasets._graph_sheets import open_sheet
-from bayeskit.datasets._problems import Place, counted, one_line, quote
+from bayeskit.datasets._problems import Place, one_line, quote
 
-MOST_NODES = 20_000_000
-"""More are a mistake in the size that a file states, and would not fit into memory with their names."""
-
-_MARKET = b"%%MatrixMarket"
 _FORMATS = {".graphml": "GraphML", ".xml": "GraphML", ".gml": "GML", ".mtx": "Matrix Market"}
 _GML = re.compile(r"\s*(?:#[^\n]*\n\s*|(?:Creator|Version|Comment)\b[^\n]*\n\s*)*graph\s*\[", re.IGNORECASE)
 _HELD = 4096  # first characters of a file, which tell its format
@@ -46,7 +43,7 @@ def read_listing(content: bytes, path: str, columns: str | Sequence[str] | None,
     if columns is not None:
         raise place.error(f"a {kind} file has no columns", "leave out their names (--columns)")
     if kind == "Matrix Market":
-        return _read_market(content, place)
+        return read_market(content, place)
     parsed = _parsed(kind, _network, place, kind, content, place)
     return network_listing(parsed, _gml_names(parsed) if kind == "GML" else list(parsed.nodes), place)
 
@@ -93,7 +90,7 @@ def refuse_twice(names: Sequence[str], place: Place) -> None:
 
 
 def _kind(content: bytes) -> str:
-    if content.startswith(_MARKET):
+    if content[: len(BANNER)].lower() == BANNER:
         return "Matrix Market"
     start = content[:_HELD].decode("utf-8", "replace").lstrip("\ufeff")
     if start.lstrip().startswith("<") and "<graphml" in start:
@@ -140,30 +137,3 @@ def _gml_names(network: Any) -> list[Any]:
     """Return the labels of a GML file's nodes; their numbers, where not all have labels."""
     labels = [data.get("label") for _, data in network.nodes(data=True)]
     return list(network.nodes) if any(label is None for label in labels) else labels
-
-
-def _read_market(content: bytes, place: Place) -> Listing:
-    from scipy import io as formats
-
-    kind = "Matrix Market"
-    n_rows, n_columns, n_entries, layout, field, symmetry = _parsed(kind, formats.mminfo, place, io.BytesIO(content))
-    if n_rows != n_columns or n_rows < 1:
-        raise place.error(f"a matrix of {n_rows:,} x {n_columns:,}", "a graph's matrix has a row and a column a node")
-    if field == "complex" or symmetry not in {"general", "symmetric"}:
-        raise place.error(f"a matrix that is {field} and {symmetry}", "weights are real; symmetric or general")
-    # What a broken file states must not make the parser ask for memory: each entry takes two characters at least.
-    if n_rows > MOST_NODES or n_entries > len(content):
-        problem = (
-            f"a matrix of {counted(n_rows, 'node')} with {n_entries:,} entries, in {counted(len(content), 'byte')}"
-        )
-        raise place.error(problem, f"correct its line of sizes; there may be {MOST_NODES:,} nodes")
-    found = _parsed(kind, formats.mmread, place, io.BytesIO(content))
-    if layout == "array":
-        row, column = np.nonzero(found)  # NaN is not zero
-        weights = found[row, column]
-    else:
-        row, column, weights = found.row, found.col, found.data
-    names = [str(at) for at in range(1, n_rows + 1)]
-    source, target = row.astype(np.int64), column.astype(np.int64)
-    directed = False if symmetry == "symmetric" else None
-    return Listing(names, source, target, weights.astype(np.float64), directed=directed, whole=True)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayeskit.core.errors import DataError
+from bayeskit.datasets import _graph_market as market
 from bayeskit.datasets import _graph_sheets as sheets
 from bayeskit.datasets.graphs import load_graph
 
@@ -142,8 +143,11 @@ def test_files_are_known_by_their_content(folder):
     market = write(folder, "%%MatrixMarket matrix coordinate pattern symmetric\n3 3 2\n2 1\n3 3\n", "graph.dat")
     assert edges_of(load_graph(market)) == [("1", "2", 1), ("2", "1", 1)]
     assert load_graph(market, self_loops="keep").n_edges == 2
-    array = write(folder, "%%MatrixMarket matrix array real general\n2 2\n0\n3\n0\n0\n", "array.mtx")
+    array = write(folder, "%%matrixmarket matrix Array Real General\n2 2\n0\n3\n0\n0\n", "array.mtx")
     assert edges_of(load_graph(array)) == [("2", "1", 3)]
+    half = write(folder, "%%MatrixMarket matrix array integer symmetric\n3 3\n0\n1\n2\n0\n3\n0\n", "half.mtx")
+    lower = [(source, target, w) for source, target, w in edges_of(load_graph(half)) if source > target]
+    assert lower == [("2", "1", 1), ("3", "1", 2), ("3", "2", 3)]
     pd.DataFrame({"source": ["a"], "target": ["b"]}).to_parquet(folder / "table")
     assert edges_of(load_graph(folder / "table")) == [("a", "b", 1)]
     assert edges_of(load_graph(write(folder, "source\ttarget\nx,y\tb\n", "tabs.txt"))) == [("x,y", "b", 1)]
@@ -209,6 +213,57 @@ def test_a_large_file_is_read_fast(folder, monkeypatch):
     for text in ('source,target,weight\na,b,2\n"a",c,\n\n', 'source,target,weight\r\na,b,2\r\n"a","c",NA\r\n'):
         assert edges_of(load_graph(write(folder, text))) == [("a", "b", 2)]
     assert edges_of(load_graph(write(folder, "from\tto\n a\tb \n", "edges.tsv"))) == [("a", "b", 1)]
+
+
+ENTRY = st.sampled_from(
+    [
+        "1 2 3",
+        "2 1 0.5",
+        "3 3 1",
+        "1 3 nan",
+        "1  2 3",
+        "1\t2 3",
+        "% 1 2 3",
+        "",
+        "4 1 1",
+        "0 1 1",
+        "1 2",
+        "1 2 x",
+        "1 2 1e3",
+    ]
+)
+
+
+@given(
+    entries=st.lists(ENTRY, min_size=1, max_size=6),
+    n_stated=st.integers(0, 6),
+    newline=st.sampled_from(["\n", "\r\n"]),
+    symmetric=st.booleans(),
+)
+def test_a_large_matrix_market_file_is_read_as_a_small_one_is(folder, entries, n_stated, newline, symmetric):
+    n_entries = n_stated if n_stated < 2 else sum(bool(entry) and entry[0] != "%" for entry in entries)
+    banner = "%%MatrixMarket matrix coordinate real " + ("symmetric" if symmetric else "general")
+    path = write(folder, newline.join([banner, f"3 3 {n_entries}", *entries, ""]), "graph.mtx")
+    found = []
+    for size in (-1, 10**9):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(market, "_LARGE", size)
+            try:
+                read = load_graph(path, repeated="sum", self_loops="keep", missing="zero")
+                found.append((edges_of(read), read.source))
+            except DataError as error:
+                found.append(str(error))
+    assert found[0] == found[1]
+
+
+def test_a_large_matrix_market_file_is_read_fast(folder, monkeypatch):
+    monkeypatch.setattr(market, "_LARGE", -1)
+    monkeypatch.setattr(market, "_coordinates", None)
+    for end in ("\n", "\r\n"):
+        text = f"%%MatrixMarket matrix coordinate real general{end}% made up{end}2 2 1{end}1 2 3{end}"
+        assert edges_of(load_graph(write(folder, text, "graph.mtx"))) == [("1", "2", 3)]
+    text = "%%MatrixMarket matrix coordinate pattern symmetric\n2 2 1\n2 1\n"
+    assert edges_of(load_graph(write(folder, text, "graph.mtx"))) == [("1", "2", 1), ("2", "1", 1)]
 
 
 def test_a_large_graph_is_canonical(folder):
