@@ -126,6 +126,7 @@ def _roc(found: HeldOut) -> f.Panel:
         say("share of other pairs"),
         say("share of edges found"),
         xaxis={"range": [0, 1], "tickformat": ".0%", "tickvals": [0, 0.5, 1]},
+        margin={"r": 24},
         yaxis={"range": [0, 1.01], "tickformat": ".0%"},
         hovermode="closest",
     )
@@ -154,6 +155,7 @@ def _precision(found: HeldOut) -> f.Panel:
         say("share of edges found"),
         say("edges among those taken"),
         xaxis={"range": [0, 1], "tickformat": ".0%", "tickvals": [0, 0.5, 1]},
+        margin={"r": 24},
         yaxis={"range": [0, 1.01], "tickformat": ".0%"},
         hovermode="closest",
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.core.language import mark, say
+from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.words import joined, percent
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.block_view import CERTAIN, Blocks, Partition
@@ -57,8 +57,8 @@ def spectral_figure(blocks: Blocks) -> f.Figure | None:
 
 
 def _figure(blocks: Blocks, places: Floats, name: str, title: str, caption: str) -> f.Figure:
-    nodes, edges = _drawn(blocks)
     network = name == "network"
+    nodes, edges = _drawn(blocks, connected=network)
     panels = tuple(
         _panel(blocks, partition, places, nodes, edges, side, network=network)
         for side, partition in enumerate(blocks.partitions)
@@ -69,13 +69,18 @@ def _figure(blocks: Blocks, places: Floats, name: str, title: str, caption: str)
         caption=caption,
         panels=panels,
         key=_key(blocks),
-        note=joined([_thinned(blocks, nodes, edges), _repeated(blocks)]),
+        note=joined([_thinned(blocks, nodes, edges, every=network), _repeated(blocks)]),
     )
 
 
-def _drawn(blocks: Blocks) -> tuple[Integers, Integers]:
-    """Return which nodes and which of the kept edges are drawn: of large graphs some edges, their ends and others."""
+def _drawn(blocks: Blocks, *, connected: bool) -> tuple[Integers, Integers]:
+    """Return which nodes and which of the kept edges are drawn: of large graphs some edges, their ends and others.
+
+    Nodes without edges are left out where only ``connected`` ones have a place.
+    """
     every = np.arange(blocks.card.n_nodes)
+    if connected and blocks.degrees is not None:
+        every = np.flatnonzero(blocks.degrees[0] + blocks.degrees[1] > 0)
     if blocks.edges is None:
         return thinned(every, MAX_NODES), np.zeros(0, dtype=np.int64)
     few = every.size <= MAX_NODES
@@ -206,12 +211,13 @@ def _key(blocks: Blocks) -> tuple[tuple[str, str], ...]:
     return tuple((colour_name(k), say("block {n}", n=k + 1)) for k in used)
 
 
-def _thinned(blocks: Blocks, nodes: Integers, edges: Integers) -> str:
-    n_edges = blocks.edges.n_edges if blocks.edges is not None else 0
-    if nodes.size == blocks.card.n_nodes and edges.size == n_edges:
-        return ""
-    if nodes.size == blocks.card.n_nodes:
-        return say("Drawn: {n} of {total} edges, chosen at random.", n=f"{edges.size:,}", total=f"{n_edges:,}")
+def _thinned(blocks: Blocks, nodes: Integers, edges: Integers, *, every: bool) -> str:
+    """Say what is not drawn; ``every``: all nodes with an edge are."""
+    n_edges, left = blocks.edges.n_edges if blocks.edges is not None else 0, blocks.card.n_nodes - nodes.size
+    if every or not left:
+        few = say("Drawn: {n} of {total} edges, chosen at random.", n=f"{edges.size:,}", total=f"{n_edges:,}")
+        alone = say_count(left, "{n} node without edges is not drawn.", "{n} nodes without edges are not drawn.")
+        return joined([few if edges.size < n_edges else "", alone if left else ""])
     return say(
         "Drawn: {nodes} of {all_nodes} nodes and {edges} of {all_edges} edges, chosen at random; nodes with many "
         "edges are drawn more often.",

@@ -238,14 +238,21 @@ def graph_group(model: SBM) -> dict[str, NDArray[Any]]:
     if model.data.labels is not None:
         group["label"] = np.asarray(model.data.labels)
     if model.pairs.n_nodes <= MOST_LAID_OUT:
-        group["layout_position"] = _layout(model.pairs.weights)
+        group["layout_position"] = _layout(model.data.weights)
     return group
 
 
 def _layout(weights: sparse.csr_array) -> Floats:
-    """Return places of the nodes by springs along the edges, Fruchterman and Reingold (1991)."""
+    """Return places of the nodes by springs along the edges.
+
+    Fruchterman and Reingold (1991), doi:10.1002/spe.4380211102; but a spring is the weaker, the more its nodes have,
+    as those with the most would draw everything into one spot.
+    """
     import networkx
 
     both = sparse.csr_array((weights + weights.T) > 0).astype(float)
-    places = networkx.spring_layout(networkx.from_scipy_sparse_array(both), seed=1, method="force")
+    few = sparse.diags_array(1 / np.sqrt(np.maximum(both.sum(axis=1), 1.0)))
+    springs = sparse.csr_array(few @ both @ few)
+    springs *= both.sum() / max(float(springs.sum()), np.finfo(float).tiny)
+    places = networkx.spring_layout(networkx.from_scipy_sparse_array(springs), seed=1, method="force")
     return np.stack([places[node] for node in range(both.shape[0])])
