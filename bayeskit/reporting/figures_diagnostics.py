@@ -8,21 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.types import Assessment, Fit
-from bayeskit.core.words import count, listing, number
+from bayeskit.core.words import listing, number
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.arviz_panels import Trace, draw, is_band, quiet, subplots, tree_of
 from bayeskit.reporting.figures_geometry import energy_figure, pair_figure
+from bayeskit.reporting.figures_ranks import rank_figure
 from bayeskit.reporting.results import Scalar, group
 
-Floats = NDArray[np.float64]
-
-RANK_DRAWS = 250
-RANK_ESS = 100  # a chain; below that a run fails, and its draws are taken as they are
-RANK_PROBABILITY = 0.99
 TRACE_DRAWS = 1000
 PAIR_SCALARS = 4
 MAX_LAG = 60
@@ -41,7 +36,9 @@ def diagnostic_figures(fit: Fit, assessment: Assessment, shown: Sequence[Scalar]
     if not moving or moving[0].draws.shape[1] < 20:
         return []
     drawn, note = _some_chains(moving)
-    made = [_rank(drawn, assessment), _trace(drawn), _evolution(moving, assessment), _autocorrelation(drawn)]
+    made = [rank_figure(drawn, assessment), _trace(drawn), _evolution(moving, assessment)]
+    if any(_moves(scalar) for scalar in drawn):
+        made.append(_autocorrelation(drawn))
     if note:  # the effective sample sizes are of all chains
         told = [" ".join(filter(None, (figure.note, note))) for figure in made]
         made = [one if one.name == "evolution" else replace(one, note=n) for one, n in zip(made, told, strict=True)]
@@ -62,93 +59,6 @@ def _some_chains(shown: Sequence[Scalar]) -> tuple[list[Scalar], str]:
     places = np.linspace(0, n_chains - 1, MAX_CHAINS).astype(int)
     note = say("Drawn: {n} of {total} chains.", n=MAX_CHAINS, total=n_chains)
     return [replace(scalar, draws=scalar.draws[places]) for scalar in shown], note
-
-
-def _rank(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:
-    from arviz_plots import plot_rank
-
-    n_chains, n_draws = shown[0].draws.shape
-    step = _rank_step(shown, assessment)
-    thinned = {scalar.label: untied(scalar.draws[:, ::step]) for scalar in shown}
-    visuals = {"title": False, "credible_interval": False}
-    figure = draw(
-        plot_rank,
-        tree_of(thinned),
-        visuals=visuals,
-        color=_colours(n_chains),
-        stats={"ecdf_pit": {"n_simulations": 1}},  # ArviZ's own band is for one panel, and not drawn.
-    )
-    n_quantities = max(len(shown), int(assessment.summary["r_hat"].notna().sum()))
-    edge = rank_band(math.ceil(n_draws / step), n_chains, n_quantities)
-    panels, leaving = [], []
-    for scalar, traces in zip(shown, subplots(figure), strict=True):
-        outside = sum(bool(np.max(np.abs(trace["y"])) > edge) for trace in traces)
-        if outside:
-            leaving.append(scalar.label)
-        grey = f.band([0.0, 1.0], [-edge, -edge], [edge, edge], f.NEUTRAL)
-        curves = [quiet(trace, line={**trace["line"], "width": 1.4}) for trace in traces]
-        alt = say(
-            "Rank plot of {quantity}: {chains} of {total} leave the band.",
-            quantity=scalar.label,
-            chains=count(outside, "chain"),
-            total=n_chains,
-        )
-        layout = f.layout(say("fractional rank"), say("Δ ECDF"), xaxis={"range": [0, 1]}, yaxis={"nticks": 4})
-        panels.append(f.Panel([*grey, *curves], layout, alt, scalar.label))
-    return f.Figure(
-        name="ranks",
-        title=say("Ranks: chains part for {quantities}", quantities=listing(leaving))
-        if leaving
-        else say("Ranks: no chain leaves the band"),
-        caption=say(
-            "How to read: each curve compares one chain's ranks with those of all chains together. If all chains "
-            "sample the same distribution, the curves of all {quantities} stay in the grey band with {percent} % "
-            "probability; the panels show the parameters and the quantities of the highest R-hat.",
-            quantities=count(n_quantities, "quantity", "quantities"),
-            percent=number(100 * RANK_PROBABILITY, 0),
-        ),
-        panels=tuple(panels),
-        key=(*f.chain_key(n_chains), ("neutral", say("band for all quantities together"))),
-        note=_thin_note(step),
-    )
-
-
-def untied(draws: Floats) -> Floats:
-    """Return ranks in the draws' place where some are equal, these in random order: discrete quantities have many.
-
-    Säilynoja, Bürkner and Vehtari (2022), doi:10.1007/s11222-022-10090-6.
-    """
-    flat = draws.ravel()
-    if np.unique(flat).size == flat.size:
-        return draws
-    ranks = np.empty(flat.size)
-    ranks[np.lexsort((np.random.default_rng(1).random(flat.size), flat))] = np.arange(flat.size)
-    return ranks.reshape(draws.shape)
-
-
-def rank_band(n_draws: int, n_chains: int, n_quantities: int) -> float:
-    """Return how far from 0 the rank curves of chains that agree get, all of them, with ``RANK_PROBABILITY``.
-
-    Kolmogorov's distribution of one curve's largest distance, the miss shared out evenly over the curves: the panels
-    show the worst of many quantities, so that a band for one of them would often cry wolf. Ranks among all chains
-    spread less than a chain's own draws do, as it is one of those that it is compared with.
-    """
-    from scipy.stats import kstwo
-
-    pooled = math.sqrt(1 - 1 / n_chains) if n_chains > 1 else 1.0
-    return pooled * float(kstwo.isf((1 - RANK_PROBABILITY) / (n_chains * n_quantities), n_draws))
-
-
-def _rank_step(shown: Sequence[Scalar], assessment: Assessment) -> int:
-    """Return which draws to take so that they are few, and nearly independent: the band is for independent ones."""
-    n_chains, n_draws = shown[0].draws.shape
-    step: int = math.ceil(n_draws / RANK_DRAWS)
-    labels = [scalar.label for scalar in shown if scalar.label in assessment.summary.index]
-    if labels and "ess_bulk" in assessment.summary:
-        least = float(assessment.summary.loc[labels, "ess_bulk"].min())
-        if least >= RANK_ESS * n_chains:
-            step = max(step, math.ceil(n_chains * n_draws / least))
-    return step
 
 
 def _trace(shown: Sequence[Scalar]) -> f.Figure:
@@ -233,9 +143,16 @@ def _evolution(shown: Sequence[Scalar], assessment: Assessment) -> f.Figure:
     )
 
 
+def _moves(scalar: Scalar) -> bool:
+    """Whether every chain moves, so that it has an autocorrelation: chains of discrete quantities may never do."""
+    return bool(np.ptp(scalar.draws, axis=1).min() > 0)
+
+
 def _autocorrelation(shown: Sequence[Scalar]) -> f.Figure:
     from arviz_plots import plot_autocorr
 
+    still = [scalar.label for scalar in shown if not _moves(scalar)]
+    shown = [scalar for scalar in shown if _moves(scalar)]
     n_chains = shown[0].draws.shape[0]
     max_lag = min(MAX_LAG, shown[0].draws.shape[1] // 4)
     tree = tree_of({scalar.label: scalar.draws for scalar in shown})
@@ -286,6 +203,7 @@ def _autocorrelation(shown: Sequence[Scalar]) -> f.Figure:
         ),
         panels=tuple(panels),
         key=f.chain_key(n_chains),
+        note=say("Not drawn, as a chain never moves: {quantities}.", quantities=listing(still)) if still else "",
     )
 
 
