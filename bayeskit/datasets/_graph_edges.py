@@ -139,7 +139,7 @@ def _headless(sheet: Sheet, place: Place) -> Exception:
 
 
 def _is_numeric(sheet: Sheet, position: int, place: Place) -> bool:
-    """Whether a column holds weights: numbers, or empty cells."""
+    """Whether a column holds weights: numbers, some cells perhaps empty."""
     cells = sheet.read((), position)
     assert cells.weights is not None
     n_numbers = int(np.count_nonzero(~np.isnan(cells.weights)))
@@ -147,7 +147,7 @@ def _is_numeric(sheet: Sheet, position: int, place: Place) -> bool:
         remedy = "correct it, or choose the columns without this one (--columns)"
         problem = "not a number, as most of the column are"
         raise place.error(problem, remedy, column=sheet.header[position], cells=cells.wrong)
-    return not cells.wrong
+    return n_numbers > 0 and not cells.wrong
 
 
 def _edges(sheet: Sheet, positions: Sequence[int], place: Place) -> Listing:

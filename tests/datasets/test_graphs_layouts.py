@@ -64,6 +64,7 @@ def test_columns_by_their_places(folder):
     found = load_graph(write(folder, "follower,followed,kind\na,b,friend\n"))
     assert edges_of(found) == [("a", "b", 1)]
     assert found.source.notes[1] == "Columns left out: 'kind'. Name columns to take others."
+    assert edges_of(load_graph(write(folder, "follower,followed,since\na,b,\n"))) == [("a", "b", 1)]
     assert edges_of(load_graph(write(folder, ",x,y,n\n0,a,b,3\n1,b,a,4\n"))) == [("a", "b", 3), ("b", "a", 4)]
     assert edges_of(load_graph(write(folder, "x,y,z,weight\na,b,c,3\n"))) == [("a", "b", 3)]
 
