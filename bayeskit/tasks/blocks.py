@@ -88,9 +88,9 @@ def sbm(
         return replace(made, options={**made.options, "criterion": criterion})
     if one_partition and (sources is None) != (targets is None):
         raise ConfigError("one partition is shared: leave --target-blocks out")
+    models.check_blocks(data, 1 if sources is None else sources, 1 if targets is None else targets, shared=False)
     from bayeskit.models.blocks.selection import choose_blocks
 
-    models.check_blocks(data, sources or 1, targets or 1, shared=False)
     made = models.sbm(data, source_blocks=sources or 1, target_blocks=targets or 1, **own)
     chosen = choose_blocks(
         made.spec, made.pairs, source_blocks=sources, target_blocks=targets, criterion=criterion, notify=notify
