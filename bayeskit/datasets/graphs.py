@@ -18,6 +18,7 @@ from bayeskit.core.types import Source
 from bayeskit.core.words import count
 from bayeskit.datasets._files import read_bytes
 from bayeskit.datasets._graph_files import read_listing
+from bayeskit.datasets._graph_first import FEWEST_NODES, first_nodes, texts_array
 from bayeskit.datasets._graph_listing import Listing, direction_of
 from bayeskit.datasets._graph_nodes import declare_nodes, labels_of, read_labels, read_unobserved
 from bayeskit.datasets._graph_notes import described, n_groups, notes_on, notes_on_files, variables_of
@@ -25,7 +26,6 @@ from bayeskit.datasets._graph_pairs import Missing, Repeated, Rules, SelfLoops, 
 from bayeskit.datasets._graph_scripts import groups_of, hidden_pairs, listing_of
 from bayeskit.datasets._problems import Place, counted
 
-FEWEST_NODES = 2
 FilePath = str | os.PathLike[str]
 
 _NO_FILE = mark("Graph made in a script")
@@ -180,13 +180,13 @@ def load_graph(
     elif label_column is not None:
         groups = labels_of(listing, label_column, place)
     found = _built(listing, hidden, groups, rules, place, directed=directed, first=first)
+    paths = {"nodes": nodes, "unobserved": unobserved, "labels": labels}
     source = replace(
         found.source,
         path=os.fsencode(name).decode("utf-8", "backslashreplace"),
         sha256=hashlib.sha256(content).hexdigest(),
-        notes=(*notes_on_files({"nodes": nodes, "unobserved": unobserved, "labels": labels}), *found.source.notes),
+        notes=(*notes_on_files(paths), *found.source.notes),
     )
-    paths = {"nodes": nodes, "unobserved": unobserved, "labels": labels}
     options = {
         "columns": columns if columns is None or isinstance(columns, str) else ",".join(columns),
         "directed": directed,
@@ -268,44 +268,20 @@ def _built(
         problem = f"there is {counted(n_nodes, 'node')}" if n_nodes else "there are no nodes"
         raise place.error(problem, f"at least {FEWEST_NODES} are needed; give more edges, or declare nodes (--nodes)")
     found = Graph(
-        nodes=_texts(listing.names),
+        nodes=texts_array(listing.names),
         weights=matrices.weights,
         unobserved=matrices.unobserved,
         directed=directed,
         weighted=bool((matrices.weights.data != 1).any()),
         self_loops=rules.self_loops == "keep",
-        labels=None if groups is None else _texts(groups),
+        labels=None if groups is None else texts_array(groups),
         source=Source("", "", ""),
     )
     if not found.weights.nnz:
         raise place.error(f"there are no edges between {counted(n_nodes, 'node')}", "give a graph with some")
     description = described(found)
     if first is not None and first != n_nodes:
-        found = _first(found, first, place)
+        found = first_nodes(found, first, place)
         description = say("the first {nodes} of {whole}", nodes=count(first, "node"), whole=description)
     notes = (*listing.notes, *matrices.notes, *notes_on(found))
     return replace(found, source=Source("", "", description, notes, variables_of(found)))
-
-
-def _first(whole: Graph, first: int, place: Place) -> Graph:
-    if not FEWEST_NODES <= first < whole.n_nodes:
-        remedy = "take fewer" if first >= FEWEST_NODES else f"take at least {FEWEST_NODES}"
-        raise place.error(f"{counted(first, 'node')} asked for, there are {whole.n_nodes:,}", remedy)
-    weights = whole.weights[:first, :first]
-    found = replace(
-        whole,
-        nodes=_texts(whole.nodes[:first].tolist()),
-        weights=weights,
-        unobserved=whole.unobserved[:first, :first],
-        weighted=bool((weights.data != 1).any()),
-        labels=None if whole.labels is None else _texts(whole.labels[:first].tolist()),
-    )
-    if not weights.nnz:
-        raise place.error(f"there are no edges between the first {counted(first, 'node')}", "take more")
-    return found
-
-
-def _texts(values: Sequence[str]) -> NDArray[np.str_]:
-    array = np.array(list(values), dtype=np.str_)
-    array.flags.writeable = False
-    return array
