@@ -6,7 +6,9 @@ at the nearest maximum. So there are several starts, of which half go on after s
 as many, by their bounds: successive halving, Jamieson and Talwalkar (2016),
 https://proceedings.mlr.press/v51/jamieson16.html. A run's first steps may be annealed, with updates that are less sure
 than they should be: Ueda and Nakano (1998), doi:10.1016/S0893-6080(97)00133-0; Katahira, Watanabe and Okada (2008),
-doi:10.1088/1742-6596/95/1/012015.
+doi:10.1088/1742-6596/95/1/012015. From where the best run ends, moves of the model's own lead away, to be kept where
+they end higher: for mixtures' splits and merges, Ueda, Nakano, Ghahramani and Hinton (2000),
+doi:10.1162/089976600300015088.
 """
 
 from __future__ import annotations
@@ -30,9 +32,12 @@ from bayeskit.inference._told import Progress, Steps
 Arrays = Mapping[str, NDArray[Any]]
 State = TypeVar("State")
 
-_STARTS, _DRAWS = 1, 2  # streams
+_STARTS, _DRAWS, _MOVES = 1, 2, 3  # streams
 _HEAT = 10  # steps before the first of the starts are given up
 _HOTTEST = 0.8  # inverse temperature
+_TRIED = 30  # steps after a move, at most
+_ROUGHLY = 100  # times the tolerance: a move's steps end at it
+_MOST_TAKEN = 100  # moves
 
 
 class VBConfig(Config):
@@ -48,6 +53,9 @@ class VBConfig(Config):
         A run ends when a step changes the bound by no more than this times the number of factors.
     annealing
         First steps of each run, with inverse temperatures from 0.8 towards 1.
+    moves
+        The best run ends when so many moves in a row, such as to merge two blocks and split a third, have not raised
+        the bound; None for as many as the model finds worth their time, 0 for none.
     draws
         From the approximation in the end, at most: of large models the engine takes fewer, and says so.
     """
@@ -57,6 +65,7 @@ class VBConfig(Config):
     max_iterations: int = Field(default=1000, ge=1)
     tolerance: float = Field(default=1e-7, gt=0, lt=1)
     annealing: int = Field(default=5, ge=0)
+    moves: int | None = Field(default=None, ge=0)
     draws: int = Field(default=1000, ge=1)
 
 
@@ -76,6 +85,15 @@ class CoordinateAscentModel(Protocol[State]):
         """Return the next factors, and their bound."""
         ...
 
+    @property
+    def moves(self) -> int:
+        """How many moves in a row are worth their time."""
+        ...
+
+    def propose(self, state: State, rng: np.random.Generator) -> State:
+        """Return a state some way off, from which other maxima may be reached."""
+        ...
+
     def draw(self, state: State, n: int, rng: np.random.Generator) -> tuple[Arrays, NDArray[Any], NDArray[Any]]:
         """Return draws by site, ``n x ...`` or fewer, and the log densities of posterior and factors at each.
 
@@ -86,13 +104,18 @@ class CoordinateAscentModel(Protocol[State]):
 
 @dataclass
 class _Run(Generic[State]):
-    """A run so far: where it is, and its bounds by step, from the first that is not annealed."""
+    """A run so far: where it is, and its bounds by step, from the first that is not annealed.
+
+    A move that was taken is one step, with all those after it that it was judged by.
+    """
 
     state: State
     number: int
     annealed: int = 0
     bounds: list[float] = field(default_factory=list)
     converged: bool = False
+    decrease: float = 0.0  # in steps of moves
+    moves: int = 0
 
     @property
     def change(self) -> float:
@@ -102,7 +125,7 @@ class _Run(Generic[State]):
     @property
     def largest_decrease(self) -> float:
         """By how much the bound fell in any step, at most; 0 where it never did."""
-        return float(max(0.0, -np.diff(self.bounds).min(initial=0.0)))
+        return float(max(self.decrease, -np.diff(self.bounds).min(initial=0.0)))
 
 
 def fit_vb(
@@ -130,8 +153,9 @@ def fit_vb(
     Draws
         Of kind ``variational``: independent draws of one chain, with ``log_p`` and ``log_q``. Its ``engine`` has
         ``converged``, ``message``, ``n_iterations``, ``elbo``, ``restarts``, the number ``start`` of the one that was
-        taken, ``largest_decrease`` of the bound in any of its steps, divided by the number of factors; and a ``note``
-        where there are fewer draws than asked for. ``groups`` has the ``history``: ``elbo`` by iteration.
+        taken, the number of ``moves`` taken, ``largest_decrease`` of the bound in any of its steps, divided by the
+        number of factors; and a ``note`` where there are fewer draws than asked for. ``groups`` has the ``history``:
+        ``elbo`` by iteration, a move that was taken being one.
 
     Raises
     ------
@@ -150,6 +174,7 @@ def fit_vb(
     with threadpool_limits(1, user_api="blas"):  # sums come out the same on any number of cores
         run = _best(model, config, seed, told)
         _go_on(model, config, run, config.max_iterations, told)
+        _moved(model, config, run, _generator(seed, _MOVES), told)
         optimised = time.perf_counter()
         values, log_p, log_q = model.draw(run.state, config.draws, _generator(seed, _DRAWS))
     told.finish()
@@ -193,6 +218,25 @@ def _go_on(model: CoordinateAscentModel[State], config: VBConfig, run: _Run[Stat
         told()
 
 
+def _moved(
+    model: CoordinateAscentModel[State], config: VBConfig, run: _Run[State], rng: np.random.Generator, told: Steps
+) -> None:
+    """Try moves from where a run ended, until so many in a row have not helped."""
+    patience = model.moves if config.moves is None else config.moves
+    rough = config.model_copy(update={"tolerance": _ROUGHLY * config.tolerance, "annealing": 0})
+    failed = 0
+    while failed < patience and run.moves < _MOST_TAKEN and run.converged:
+        tried = _Run(model.propose(run.state, rng), run.number)
+        _go_on(model, rough, tried, _TRIED, told)
+        run.decrease = max(run.decrease, tried.largest_decrease)
+        failed += 1
+        if tried.bounds[-1] > run.bounds[-1] + rough.tolerance * model.n_factors:
+            failed, run.moves = 0, run.moves + 1
+            run.state, run.converged = tried.state, False
+            run.bounds.append(tried.bounds[-1])
+            _go_on(model, config, run, config.max_iterations, told)
+
+
 def _said(model: CoordinateAscentModel[Any], config: VBConfig, run: _Run[Any]) -> dict[str, Any]:
     """Return what the engine says of the run that it took."""
     kept = f"step {len(run.bounds)} changed the bound by {run.change / model.n_factors:.2g} a factor"
@@ -204,6 +248,7 @@ def _said(model: CoordinateAscentModel[Any], config: VBConfig, run: _Run[Any]) -
         "elbo": run.bounds[-1],
         "restarts": config.restarts,
         "start": run.number,
+        "moves": run.moves,
         "largest_decrease": run.largest_decrease / model.n_factors,
         "device": "cpu",
     }

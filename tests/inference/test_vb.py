@@ -12,7 +12,7 @@ from bayeskit.inference.vb import VBConfig, fit_vb
 class NormalPair:
     """A normal density of two correlated numbers, by two normal factors: Bishop (2006), section 10.1.2."""
 
-    n_factors = 2
+    n_factors, moves = 2, 3
     mean, precision = np.array([1.0, -2.0]), np.array([[2.0, 1.2], [1.2, 3.0]])
 
     def start(self, number, rng):
@@ -29,6 +29,9 @@ class NormalPair:
         # Expected log density plus entropy, variances being one over the diagonal of the precision.
         return float(-0.5 * off @ self.precision @ off - 0.5 * np.log(self.precision.diagonal()).sum())
 
+    def propose(self, means, rng):
+        return means + rng.normal(0, 10, 2)
+
     def draw(self, means, n, rng):
         scale = self.precision.diagonal() ** -0.5
         noise = rng.standard_normal((n, 2))
@@ -40,8 +43,10 @@ class NormalPair:
 class Scripted:
     """Runs whose bounds are given: one list a start. Notes what it is asked."""
 
-    def __init__(self, *paths, n_factors=1, most_draws=10_000):
-        self.paths, self.n_factors, self.most_draws = paths, n_factors, most_draws
+    def __init__(self, *paths, n_factors=1, most_draws=10_000, after=()):
+        """With ``after``, the paths that moves lead to."""
+        self.paths, self.n_factors, self.most_draws = [*paths, *after], n_factors, most_draws
+        self.moves, self.proposed = len(after), len(paths)
         self.asked, self.lock = [], threading.Lock()
 
     def start(self, number, rng):
@@ -55,6 +60,10 @@ class Scripted:
             return state, -np.inf
         path = self.paths[number]
         return (number, place + 1), path[min(place, len(path) - 1)]
+
+    def propose(self, state, rng):
+        self.proposed += 1
+        return min(self.proposed, len(self.paths)) - 1, 0
 
     def draw(self, state, n, rng):
         n = min(n, self.most_draws)
@@ -131,6 +140,26 @@ def test_the_tolerance_is_by_factor():
         for n in (1, 1024)
     ]
     assert counts[0] - counts[1] == 10
+
+
+def test_moves_that_end_higher_are_taken_and_no_others():
+    after = [[-9.0, -2.0, -2.0], [-9.0, -0.5, -0.4, -0.4], [-9.0, -0.6, -0.6]]
+    model = Scripted([-3.0, -1.0, -1.0], after=after)
+    draws = fit_vb(model, VBConfig(restarts=1, annealing=2), seed=1)
+    assert draws.values["number"][0, 0] == 2
+    assert draws.engine["elbo"] == -0.4
+    assert draws.engine["moves"] == 1
+    assert draws.engine["largest_decrease"] == 0
+    assert draws.engine["converged"]
+    history = draws.groups["history"]["elbo"]
+    assert (np.diff(history) >= 0).all()
+    assert model.proposed == 1 + 2 + 3  # three in a row have not helped
+    assert fit_vb(Scripted([-3.0, -1.0, -1.0], after=after), VBConfig(restarts=1, moves=0), seed=1).engine["elbo"] == -1
+
+
+def test_a_fall_after_a_move_is_seen():
+    model = Scripted([-3.0, -1.0, -1.0], after=[[-2.0, -2.5, -2.5]])
+    assert fit_vb(model, VBConfig(restarts=1), seed=1).engine["largest_decrease"] == 0.5
 
 
 def test_a_run_that_is_cut_short_says_that_it_did_not_converge():

@@ -4,25 +4,23 @@ from itertools import product
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models.block_ascent import DenseAscent
 from models.block_graphs import (
     adjusted_rand,
-    all_assignments,
     exact_posterior,
     pairs_of,
     planted,
     random_pairs,
     spec_of,
 )
-from scipy.special import digamma, softmax, xlogy
+from scipy.special import softmax
 from scipy.stats import norm
-from torch.distributions import Beta, Dirichlet, Gamma, kl_divergence
 
 from bayeskit.core.errors import ConfigError
 from bayeskit.inference.vb import VBConfig, fit_vb
-from bayeskit.models.blocks.likelihood import log_constant, log_marginal, once, totals
+from bayeskit.models.blocks.likelihood import log_marginal, totals
 from bayeskit.models.blocks.vb import BlockVB, fit_blocks_vb
 
 FORMS = [
@@ -31,105 +29,6 @@ FORMS = [
     for likelihood, corrected in (("bernoulli", False), ("poisson", False), ("poisson", True))
 ]
 FAILURE = 1e-6  # chance that a test of random numbers fails where nothing is wrong
-
-
-class Reference:
-    """Coordinate ascent pair by pair, with loops."""
-
-    def __init__(self, spec, pairs):
-        self.spec, self.n = spec, pairs.n_nodes
-        self.weights, self.exposures = pairs.weights.toarray(), np.outer(pairs.out_exposure, pairs.in_exposure)
-        self.observed = pairs.unobserved.toarray() == 0
-        np.fill_diagonal(self.observed, pairs.self_pairs)
-        if not spec.directed:
-            self.observed = np.triu(self.observed)
-
-    def pairs(self):
-        return zip(*np.nonzero(self.observed), strict=True)
-
-    def both(self, i, j, q):
-        """Chances of the blocks of a source and of a target."""
-        if self.spec.shared:
-            return np.diag(q["z"][i]) if i == j else np.outer(q["z"][i], q["z"][j])
-        return np.outer(q["z_1"][i], q["z_2"][j])
-
-    def rate_factors(self, q):
-        a, b = self.spec.rate_arguments
-        first, second = np.full(self.spec.shapes["theta"], a), np.full(self.spec.shapes["theta"], b)
-        for i, j in self.pairs():
-            chances, x = self.both(i, j, q), self.weights[i, j]
-            if not self.spec.directed:
-                chances = np.triu(chances) + np.tril(chances, -1).T
-                chances = np.triu(chances) + np.triu(chances, 1).T
-            first += chances * x
-            second += chances * (1 - x if self.spec.likelihood == "bernoulli" else self.exposures[i, j])
-        return first, second
-
-    def log_weight(self, i, j, factors):
-        """The expected log density of a pair, by the blocks of its ends."""
-        a, b = factors
-        x = self.weights[i, j]
-        if self.spec.likelihood == "bernoulli":
-            return x * (digamma(a) - digamma(a + b)) + (1 - x) * (digamma(b) - digamma(a + b))
-        return x * (digamma(a) - np.log(b)) - self.exposures[i, j] * a / b
-
-    def log_shares(self, rows):
-        concentration = self.spec.alpha + rows.sum(axis=0)
-        return digamma(concentration) - digamma(concentration.sum())
-
-    def step(self, q, inverse_temperature=1.0, *, at_once=False):
-        q = {site: rows.copy() for site, rows in q.items()}
-        factors = self.rate_factors(q)
-        for site in q:
-            shares, before = self.log_shares(q[site]), {name: rows.copy() for name, rows in q.items()}
-            for i in range(self.n):
-                scores = self.scores(site, i, before if at_once else q, factors)
-                q[site][i] = softmax(inverse_temperature * (shares + scores))
-            factors = self.rate_factors(q)
-        return q
-
-    def scores(self, site, node, q, factors):
-        found = np.zeros(q[site].shape[1])
-        for i, j in self.pairs():
-            table = self.log_weight(i, j, factors)
-            if self.spec.shared and i == j == node:
-                found += table.diagonal()
-            elif i == node and site != "z_2":
-                found += table @ q["z" if self.spec.shared else "z_2"][j]
-            elif j == node and site != "z_1":
-                found += q["z" if self.spec.shared else "z_1"][i] @ table
-        return found
-
-    def bound(self, q):
-        """The evidence lower bound by its definition, summed over all assignments."""
-        spec, (a, b) = self.spec, self.rate_factors(q)
-        total = log_constant(spec, self.given)
-        for assignments in all_assignments(spec, self.n):
-            chance = np.prod([q[site][np.arange(self.n), z].prod() for site, z in assignments.items()])
-            log_p = sum(
-                np.sum(self.log_weight(i, j, (a, b))[self.ends(assignments, i, j)]) for i, j in self.pairs()
-            ) + sum(self.log_shares(q[site])[z].sum() for site, z in assignments.items())
-            total += chance * log_p
-        total -= sum(xlogy(rows, rows).sum() for rows in q.values())
-        prior = [torch.tensor(argument, dtype=torch.float64) for argument in spec.rate_arguments]
-        family = Beta if spec.likelihood == "bernoulli" else Gamma
-        divergences = kl_divergence(family(torch.tensor(a), torch.tensor(b)), family(*prior)).numpy()
-        total -= once(spec, divergences).sum()
-        for rows in q.values():
-            concentration = torch.tensor(spec.alpha + rows.sum(axis=0))
-            even = torch.full_like(concentration, spec.alpha)
-            total -= float(kl_divergence(Dirichlet(concentration), Dirichlet(even)))
-        return total
-
-    def ends(self, assignments, i, j):
-        first, second = (assignments[site] for site in (("z", "z") if self.spec.shared else ("z_1", "z_2")))
-        return first[i], second[j]
-
-
-def reference_of(spec, pairs):
-    reference = Reference(spec, pairs)
-    reference.given = pairs
-    return reference
 
 
 def some_factors(spec, n_nodes, seed):
@@ -154,7 +53,7 @@ def rounding(bounds):
 def test_steps_are_the_dense_reference_s(form, self_pairs):
     spec = spec_of(3, **({} if form["shared"] else {"targets": 2}), **form, prior=("pi=dirichlet(0.7)",))
     pairs = random_pairs(spec, 8, 1, self_pairs=self_pairs, missing=0.2)
-    model, reference = BlockVB(spec, pairs), Reference(spec, pairs)
+    model, reference = BlockVB(spec, pairs), DenseAscent(spec, pairs)
     q = some_factors(spec, 8, 2)
     state = model.at(q)
     for inverse_temperature in (1.0, 0.6, 1.0):
@@ -172,7 +71,7 @@ def test_the_bound_is_its_definition_and_below_the_evidence(form, self_pairs):
     pairs = random_pairs(spec, 4 if spec.shared else 3, 3, self_pairs=self_pairs, missing=0.2)
     model, evidence = BlockVB(spec, pairs), exact_posterior(spec, pairs)[2]
     q = some_factors(spec, pairs.n_nodes, 4)
-    assert model.bound(model.at(q)) == pytest.approx(reference_of(spec, pairs).bound(q), abs=1e-9)
+    assert model.bound(model.at(q)) == pytest.approx(DenseAscent(spec, pairs).bound(q), abs=1e-9)
     state, bounds = ascent(model, q, 300)
     assert bounds[-1] < evidence
     assert bounds[-1] == pytest.approx(model.bound(model.at(state.q)), abs=1e-9)
@@ -196,7 +95,7 @@ def test_it_would_fall_if_all_nodes_of_a_shared_partition_moved_at_once():
     weights = np.pad(weights, (0, 2))
     weights[12, 13] = weights[13, 12] = 10  # each goes where the other is
     pairs = pairs_of(weights, directed=False)
-    model, reference = BlockVB(spec, pairs), Reference(spec, pairs)
+    model, reference = BlockVB(spec, pairs), DenseAscent(spec, pairs)
     q = {"z": np.vstack([np.eye(2)[np.repeat([0, 1], 6)], [[0.6, 0.4], [0.4, 0.6]]])}
     before = model.bound(model.at(q))
     assert model.bound(model.at(reference.step(q, at_once=True))) < before - 1
@@ -304,6 +203,42 @@ def test_planted_blocks_are_found(shared, directed):
         assert score >= (0.98 if shared else adjusted_rand(knows.q[site].argmax(axis=1), planted_blocks) - 0.01)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_move_merges_two_blocks_and_splits_one(shared):
+    spec = spec_of(4, shared=shared)
+    pairs = random_pairs(spec, 30, 20)
+    model = BlockVB(spec, pairs)
+    assert model.moves == 40
+    rng, z = np.random.default_rng(21), {site: np.arange(30) % 4 for site in spec.partitions}
+    for _ in range(50):
+        moved = model.propose(model.start_at(z), rng).q
+        changed = [site for site in z if (moved[site].argmax(axis=1) != z[site]).any()]
+        assert len(changed) <= 1
+        for site in z:
+            np.testing.assert_array_equal(moved[site].sum(axis=1), 1)
+        if changed:
+            after = moved[changed[0]].argmax(axis=1)
+            kept = [k for k in range(4) if (after[z[changed[0]] == k] == k).all()]
+            assert len(kept) >= 1
+            assert len(np.unique(after)) >= 3
+    assert BlockVB(spec_of(1, shared=True), pairs).moves == 0
+
+
+def test_moves_lead_out_of_a_maximum_with_two_blocks_in_one():
+    pairs, z, _ = planted(200, 4, 20, 15, 22)
+    spec = spec_of(4, shared=True)
+    stuck = {"z": np.where(z == 1, 0, np.where((z == 3) & (np.arange(200) % 2 == 0), 1, z))}
+    bounds = [
+        fit_vb(BlockVB(spec, pairs, stuck), VBConfig(restarts=1, annealing=0, moves=moves, draws=4), seed=1).engine[
+            "elbo"
+        ]
+        for moves in (0, 20)
+    ]
+    best = fit_blocks_vb(spec, pairs, [{"z": z}]).elbo
+    assert bounds[1] == pytest.approx(best, abs=0.1)
+    assert bounds[0] < best - 10
+
+
 @pytest.mark.parametrize(
     "rates",
     [
@@ -344,7 +279,7 @@ def test_a_given_start_comes_first_and_the_best_is_taken():
     assert found.elbo > fit_blocks_vb(spec, pairs, [bad], tolerance=1e-9).elbo
     assert adjusted_rand(found.partition["z"], z) == 1
     assert found.elbo == pytest.approx(BlockVB(spec, pairs).bound(BlockVB(spec, pairs).at(found.q)), abs=1e-8)
-    engine = fit_vb(BlockVB(spec, pairs, good), VBConfig(restarts=1, annealing=0, draws=4), seed=1).engine
+    engine = fit_vb(BlockVB(spec, pairs, good), VBConfig(restarts=1, annealing=0, moves=0, draws=4), seed=1).engine
     assert engine["elbo"] == pytest.approx(found.elbo, abs=1e-4)
     assert not fit_blocks_vb(spec, pairs, [bad], max_iterations=1).converged
 

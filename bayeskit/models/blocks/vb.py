@@ -33,6 +33,8 @@ from bayeskit.models.blocks.variational_draws import draw_memberships
 
 _MOST_WORK = 500_000_000  # edges, and probabilities of nodes, over all draws: some seconds
 _LEAST_DRAWS = 100
+_MOST_MOVES = 40  # in a row
+_MOVING_WORK = 50_000_000  # products, if each move took one step
 
 Floats = NDArray[np.float64]
 Partition = Mapping[str, NDArray[Any]]
@@ -135,6 +137,35 @@ class BlockVB:
             bound += float(gammaln(size * alpha) - gammaln(n_nodes + size * alpha))
             bound += float(np.sum(gammaln(alpha + rows.sum(axis=0)) - gammaln(alpha)))
         return bound + state.entropy
+
+    @property
+    def moves(self) -> int:
+        """How many moves in a row are worth their time: fewer, the larger the graph; none where there is one block."""
+        sizes = self.spec.partitions.values()
+        if max(sizes) < 2:
+            return 0
+        per_step = self.pairs.weights.nnz * sum(sizes) + self.pairs.n_nodes * sum(size**2 for size in sizes)
+        return min(_MOST_MOVES, _MOVING_WORK // per_step)
+
+    def propose(self, state: MeanField, rng: np.random.Generator) -> MeanField:
+        """Return factors with two blocks merged, and another, or the same, split at random.
+
+        Parameters
+        ----------
+        state
+            The factors.
+        rng
+            The stream.
+        """
+        site = rng.choice([site for site, size in self.spec.partitions.items() if size > 1])
+        rows = state.q[site].copy()
+        into, emptied = rng.choice(rows.shape[1], 2, replace=False)
+        rows[:, into] += rows[:, emptied]
+        split = rng.choice(np.delete(np.arange(rows.shape[1]), emptied))
+        goes = rng.random(len(rows)) < 0.5
+        rows[:, emptied] = np.where(goes, rows[:, split], 0.0)
+        rows[goes, split] = 0.0
+        return self.at({**state.q, site: rows})
 
     def draw(
         self, state: MeanField, n: int, rng: np.random.Generator
