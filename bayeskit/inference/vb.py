@@ -35,7 +35,7 @@ State = TypeVar("State")
 _STARTS, _DRAWS, _MOVES = 1, 2, 3  # streams
 _HEAT = 10  # steps before the first of the starts are given up
 _HOTTEST = 0.8  # inverse temperature
-_TRIED = 30  # steps after a move, at most
+_TRIED, _LEAST = 30, 5  # steps after a move, at most, and before it is given up
 _ROUGHLY = 100  # times the tolerance: a move's steps end at it
 _MOST_TAKEN = 100  # moves
 
@@ -202,8 +202,15 @@ def _best(model: CoordinateAscentModel[State], config: VBConfig, seed: int, told
     return runs[0]
 
 
-def _go_on(model: CoordinateAscentModel[State], config: VBConfig, run: _Run[State], most: int, told: Steps) -> None:
-    """Let a run go on, until it has so many steps or a step changes hardly anything."""
+def _go_on(
+    model: CoordinateAscentModel[State],
+    config: VBConfig,
+    run: _Run[State],
+    most: int,
+    told: Steps,
+    aim: float = -np.inf,
+) -> None:
+    """Let a run go on, until it has so many steps, a step changes hardly anything, or it will hardly reach its aim."""
     while run.annealed < config.annealing:
         inverse_temperature = _HOTTEST + (1 - _HOTTEST) * run.annealed / config.annealing
         run.state, _ = model.step(run.state, inverse_temperature)
@@ -216,6 +223,8 @@ def _go_on(model: CoordinateAscentModel[State], config: VBConfig, run: _Run[Stat
         run.bounds.append(bound)
         run.converged = bool(abs(run.change) <= config.tolerance * model.n_factors)
         told()
+        if len(run.bounds) >= _LEAST and bound + run.change * (most - len(run.bounds)) < aim:
+            return
 
 
 def _moved(
@@ -227,7 +236,7 @@ def _moved(
     failed = 0
     while failed < patience and run.moves < _MOST_TAKEN and run.converged:
         tried = _Run(model.propose(run.state, rng), run.number)
-        _go_on(model, rough, tried, _TRIED, told)
+        _go_on(model, rough, tried, _TRIED, told, run.bounds[-1])
         run.decrease = max(run.decrease, tried.largest_decrease)
         failed += 1
         if tried.bounds[-1] > run.bounds[-1] + rough.tolerance * model.n_factors:

@@ -157,6 +157,15 @@ def test_moves_that_end_higher_are_taken_and_no_others():
     assert fit_vb(Scripted([-3.0, -1.0, -1.0], after=after), VBConfig(restarts=1, moves=0), seed=1).engine["elbo"] == -1
 
 
+def test_a_move_that_will_not_get_there_is_given_up():
+    hopeless, slow = list(-9 + 1e-3 * np.arange(40)), list(-2 + 0.06 * np.arange(40))
+    model = Scripted([-3.0, -1.0, -1.0], after=[hopeless, slow])
+    draws = fit_vb(model, VBConfig(restarts=1, moves=2), seed=1)
+    steps = np.bincount([number for number, _ in model.asked])
+    assert steps[1] == 5
+    assert draws.values["number"][0, 0] == 2
+
+
 def test_a_fall_after_a_move_is_seen():
     model = Scripted([-3.0, -1.0, -1.0], after=[[-2.0, -2.5, -2.5]])
     assert fit_vb(model, VBConfig(restarts=1), seed=1).engine["largest_decrease"] == 0.5
