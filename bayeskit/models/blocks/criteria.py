@@ -85,9 +85,7 @@ def description_length(pairs: Pairs, assignments: Mapping[str, Integers], *, deg
     DataError
         If weights are not counts.
     """
-    weights = pairs.weights.data
-    if (weights < 0).any() or (weights != np.round(weights)).any():
-        raise DataError("the description length counts edges, and some weights are no whole numbers; choose by icl")
+    check_counts(pairs)
     sides = _sides(assignments)
     first, last = sides[0], sides[-1]
     edges, _ = block_totals(pairs, first.block, last.block, first.n_blocks, last.n_blocks)
@@ -103,6 +101,13 @@ def description_length(pairs: Pairs, assignments: Mapping[str, Integers], *, deg
         if degree_corrected:
             total += _of_degrees(side, degrees)
     return total
+
+
+def check_counts(pairs: Pairs) -> None:
+    """Raise a DataError unless all weights are counts."""
+    weights = pairs.weights.data
+    if (weights < 0).any() or (weights != np.round(weights)).any():
+        raise DataError("the description length counts edges, and some weights are no whole numbers; choose by icl")
 
 
 def log_partitions(totals: Integers | Floats, most_parts: Integers | Floats) -> Floats:
