@@ -73,7 +73,8 @@ def run(
 def _by_guide(guide: DrawingGuide, ready: Ready, n_draws: int, seed: int) -> Drawn:
     parameters = learned(ready.parameters, set(ready.parameters.leaves))
     values, log_p, log_q = guide.draws(parameters, n_draws, stream(seed, _DRAWS))
-    return Drawn(dict(values), log_p, log_q)
+    few = f"{len(log_p)} draws instead of {n_draws}, for the size of the data"
+    return Drawn(dict(values), log_p, log_q, few if len(log_p) < n_draws else "")
 
 
 def _is_delta(ready: Ready) -> bool:

@@ -108,7 +108,7 @@ class DrawingGuide(Protocol):
     def draws(
         self, learned: Mapping[str, NDArray[Any]], n: int, rng: np.random.Generator
     ) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.float64], NDArray[np.float64]]:
-        """Return ``n`` draws by site and the log densities of program and guide there, from parameters by name."""
+        """Return ``n`` draws by site, or fewer, and the log densities of program and guide there, given parameters."""
         ...
 
 

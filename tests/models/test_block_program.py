@@ -16,14 +16,14 @@ from scipy import stats
 
 from bayeskit.core.errors import ConfigError
 from bayeskit.inference.svi import SVIConfig, fit_svi
-from bayeskit.models.blocks import program
+from bayeskit.models.blocks import program, variational_draws
 from bayeskit.models.blocks._products import product, sparse_tensors
 from bayeskit.models.blocks.guide import BlockGuide
 from bayeskit.models.blocks.likelihood import log_likelihood
 from bayeskit.models.blocks.program import graph_tensors, sbm_program
 from bayeskit.models.blocks.reference import EnumeratedGuide, pair_tensors, reference_program
 from bayeskit.models.blocks.simulation import draw_assignments, draw_prior_values
-from bayeskit.models.blocks.variational_draws import Factors, draw_factors, log_joints
+from bayeskit.models.blocks.variational_draws import Factors, affordable_draws, draw_factors, log_joints
 
 HYPER = ("alpha=gamma(2, 2)", "a=lognormal(0, 0.5)", "b=exponential(1)")
 ALPHA = 1e-6  # false alarms of a test
@@ -237,6 +237,20 @@ def test_draws_of_factors_have_their_laws_and_densities(form):
     for drawn, law in laws.values():
         assert stats.kstest(law.cdf(drawn), "uniform").pvalue > ALPHA
         assert stats.kstest(law.cdf(1.3 * drawn), "uniform").pvalue < ALPHA
+
+
+def test_large_graphs_have_fewer_draws(monkeypatch):
+    spec = spec_of(2)
+    pairs = random_pairs(spec, 10, 1)
+    assert affordable_draws(spec, pairs, 2000) == 2000
+    monkeypatch.setattr(variational_draws, "_MOST_WORK", 300 * (pairs.weights.nnz + 40))
+    assert affordable_draws(spec, pairs, 2000) == 300
+    monkeypatch.setattr(variational_draws, "_MOST_WORK", 1)
+    assert affordable_draws(spec, pairs, 20) == 20
+    guide = BlockGuide(spec, pairs, {site: np.zeros(10, dtype=int) for site in spec.partitions})
+    draws = fit_svi(sbm_program, (graph_tensors(spec, pairs), spec), config=SVIConfig(steps=2), seed=1, guide=guide)
+    assert draws.values["z_1"].shape == (1, 100, 10)
+    assert "100 draws instead of 2000, for the size of the data" in draws.engine["note"]
 
 
 @pytest.mark.parametrize(

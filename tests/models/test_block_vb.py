@@ -285,7 +285,7 @@ def test_a_given_start_comes_first_and_the_best_is_taken():
 
 
 def test_of_a_large_graph_there_are_fewer_draws(monkeypatch):
-    monkeypatch.setattr("bayeskit.models.blocks.vb._MOST_WORK", 1)
+    monkeypatch.setattr("bayeskit.models.blocks.variational_draws._MOST_WORK", 1)
     pairs, _, _ = planted(100, 2, 10, 8, 19)
     draws = fit_vb(BlockVB(spec_of(2, shared=True), pairs), seed=1)
     assert draws.values["z"].shape == (1, 100, 100)

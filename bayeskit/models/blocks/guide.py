@@ -74,7 +74,7 @@ class BlockGuide:
         learned
             Its parameters by name.
         n
-            How many draws.
+            How many draws, of large graphs fewer.
         rng
             The stream.
 

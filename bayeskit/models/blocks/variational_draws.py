@@ -19,6 +19,9 @@ from bayeskit.models.blocks.spec import BlockSpec
 Floats = NDArray[np.float64]
 Arrays = Mapping[str, NDArray[Any]]
 
+_MOST_WORK = 500_000_000  # edges, and probabilities of nodes, over all draws
+_LEAST_DRAWS = 100
+
 
 @dataclass(frozen=True, eq=False)
 class Factors:
@@ -54,7 +57,7 @@ def draw_factors(
     factors
         The approximation.
     n
-        How many draws.
+        How many draws, of large graphs fewer: see ``affordable_draws``.
     rng
         The stream.
 
@@ -65,6 +68,7 @@ def draw_factors(
         and of the approximation.
     """
     values: dict[str, NDArray[Any]] = {}
+    n = affordable_draws(spec, pairs, n)
     log_q = np.zeros(n)
     for name, (mean, sd) in factors.concentrations.items():
         noise = rng.standard_normal(n)
@@ -95,6 +99,12 @@ def draw_memberships(rows: Floats, n: int, rng: np.random.Generator) -> tuple[ND
             found[draw] += chance >= below[:, k]
         log_q[draw] = log_chances[nodes, found[draw]].sum()
     return found, log_q
+
+
+def affordable_draws(spec: BlockSpec, pairs: Pairs, n: int) -> int:
+    """Return how many draws of so many are made in some seconds, but no fewer than 100."""
+    work = pairs.weights.nnz + pairs.n_nodes * sum(spec.partitions.values())
+    return min(n, max(_LEAST_DRAWS, _MOST_WORK // max(work, 1)))
 
 
 def log_joints(spec: BlockSpec, pairs: Pairs, values: Arrays) -> Floats:

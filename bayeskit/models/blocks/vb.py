@@ -29,10 +29,8 @@ from bayeskit.models.blocks.pairs import Pairs
 from bayeskit.models.blocks.simulation import draw_dirichlet, draw_theta
 from bayeskit.models.blocks.spec import BlockSpec
 from bayeskit.models.blocks.spectral import StartingPartitions
-from bayeskit.models.blocks.variational_draws import draw_memberships
+from bayeskit.models.blocks.variational_draws import affordable_draws, draw_memberships
 
-_MOST_WORK = 500_000_000  # edges, and probabilities of nodes, over all draws: some seconds
-_LEAST_DRAWS = 100
 _MOST_MOVES = 40  # in a row
 _MOVING_WORK = 50_000_000  # products, if each move took one step
 
@@ -190,8 +188,7 @@ class BlockVB:
             Values by site, ``n x ...``; the log densities of assignments and graph, shares and rates integrated out,
             ``n``; and those of the assignments' factors.
         """
-        n_nodes, sizes = self.pairs.n_nodes, self.spec.partitions.values()
-        n = min(n, max(_LEAST_DRAWS, _MOST_WORK // (self.pairs.weights.nnz + n_nodes * sum(sizes))))
+        n = affordable_draws(self.spec, self.pairs, n)
         values: dict[str, NDArray[Any]] = {}
         log_q = np.zeros(n)
         for site, rows in state.q.items():
