@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +15,7 @@ from bayeskit.reporting.block_view import Blocks
 Floats = NDArray[np.float64]
 
 SMALL = 0.015  # shares below it keep two digits
+WIDE = 1.5  # powers of 10, from which on they are enough for ticks
 
 
 def share_text(share: float) -> str:
@@ -68,6 +72,21 @@ def times_text(ratio: float) -> str:
 def weight_text(weight: float) -> str:
     """Return an observed weight: a number of edges, or their sum."""
     return number(weight, 0) if weight == round(weight) else significant(weight, 4)
+
+
+def score_text(value: float) -> str:
+    """Return a score between 0 and 1, also where it is far below 1."""
+    return number(value, 3) if value >= 0.01 or value == 0 else significant(value, 2)
+
+
+def log_ticks(values: Floats, written: Callable[[float], str]) -> dict[str, Any]:
+    """Return ticks of a logarithmic axis: powers of 10 where these are enough, else also 2 and 5 times these."""
+    low, high = np.log10([values.min(), values.max()])
+    digits = (1,) if high - low > WIDE else (1, 2, 5)
+    powers = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+    places = [digit * 10.0**power for power in powers for digit in digits]
+    kept = [place for place in places if 0.9 * values.min() <= place <= 1.1 * values.max()]
+    return {"tickvals": kept, "ticktext": [written(place) for place in kept]}
 
 
 def _scale(blocks: Blocks) -> tuple[float, str]:

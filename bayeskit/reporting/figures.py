@@ -104,7 +104,7 @@ def chain_colour(chain: int) -> str:
 
 def faded(colour: str, share: float) -> str:
     """Return a colour of the style sheet of which so much is left, to be seen through."""
-    return f"rgb(from {colour} r g b / {share:g})"
+    return f"{colour} / {share:g}"
 
 
 def chain_key(n_chains: int) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,12 @@ from bayeskit.core.language import say, say_count
 from bayeskit.core.types import Fit
 from bayeskit.core.words import NO_BREAK, joined, number, significant
 from bayeskit.reporting import figures as f
+from bayeskit.reporting.block_numbers import log_ticks
 from bayeskit.reporting.block_reading import read_degrees
 
 Floats = NDArray[np.float64]
 
 MAX_POINTS = 400
-WIDE = 1.5  # powers of 10, from which on they are enough for ticks
 
 
 def degree_figure(fit: Fit) -> f.Figure | None:
@@ -86,8 +85,8 @@ def _panel(degrees: Floats, name: str) -> f.Panel:
     layout = f.layout(
         name,
         say("share of the nodes"),
-        xaxis={"type": "log", **_ticks(found, _number)},
-        yaxis={"type": "log", **_ticks(shares, _share)},
+        xaxis={"type": "log", **log_ticks(found, _number)},
+        yaxis={"type": "log", **log_ticks(shares, _share)},
         hovermode="closest",
     )
     alt = say(
@@ -98,13 +97,3 @@ def _panel(degrees: Floats, name: str) -> f.Panel:
         mean=significant(float(degrees.mean()), 3),
     )
     return f.Panel([dots], layout, alt, label=name, height=230)
-
-
-def _ticks(values: Floats, written: Callable[[float], str]) -> dict[str, Any]:
-    """Return ticks at powers of 10 where there are enough of them, else at 1, 2 and 5 between."""
-    low, high = np.log10([values.min(), values.max()])
-    digits = (1,) if high - low > WIDE else (1, 2, 5)
-    powers = range(int(np.floor(low)), int(np.ceil(high)) + 1)
-    places = [digit * 10.0**power for power in powers for digit in digits]
-    kept = [place for place in places if 0.9 * values.min() <= place <= 1.1 * values.max()]
-    return {"tickvals": kept, "ticktext": [written(place) for place in kept]}

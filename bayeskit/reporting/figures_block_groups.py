@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.core.language import say
+from bayeskit.core.language import say, say_count
 from bayeskit.core.words import joined, percent
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.block_view import Blocks, Partition
@@ -186,7 +186,8 @@ def _streams(
         upper = starts[i] + (ends[j] - starts[i]) * bent
         starts[i], ends[j] = starts[i] + width, ends[j] + width
         colour = coloured.colours[j if coloured is right else i]
-        told = say("{a} – {b}: {n} nodes", a=left.names[i], b=right.names[j], n=f"{int(table[i, j]):,}")
+        pair = {"a": left.names[i], "b": right.names[j]}
+        told = say_count(int(table[i, j]), "{a} – {b}: {n} node", "{a} – {b}: {n} nodes", **pair)
         edge = f.line(across, upper, colour, 0, name=told)
         fill = f.line(
             across,

@@ -13,7 +13,7 @@ from bayeskit.core.language import say
 from bayeskit.core.types import Fit
 from bayeskit.core.words import joined, number
 from bayeskit.reporting import figures as f
-from bayeskit.reporting.block_numbers import share_text
+from bayeskit.reporting.block_numbers import log_ticks, score_text, share_text
 from bayeskit.reporting.results import group
 
 Floats = NDArray[np.float64]
@@ -156,10 +156,10 @@ def _precision(found: HeldOut) -> f.Panel:
         say("edges among those taken"),
         xaxis={"range": [0, 1], "tickformat": ".0%", "tickvals": [0, 0.5, 1]},
         margin={"r": 24},
-        yaxis={"range": [0, 1.01], "tickformat": ".0%"},
+        yaxis={"range": [0, 1.06 * float(precision.max())], "tickformat": "~%", "nticks": 5},
         hovermode="closest",
     )
-    told = number(found.average_precision, 3)
+    told = score_text(found.average_precision)
     alt = say("Precision by recall; its mean is {precision}.", precision=told)
     label = say("Precision, on average {precision}", precision=told)
     return f.Panel([guess, curve], layout, alt, label=label, height=300)
@@ -193,7 +193,7 @@ def _calibration(found: HeldOut) -> f.Panel:
     ends = np.concatenate([expected, low[low > 0] if logarithmic else low, high])
     span = [float(ends.min()), float(ends.max())]
     diagonal = f.line(span, span, f.FIT, 1.4, line={"dash": "dash"}, name=say("right"))
-    axes = {"type": "log", "nticks": 4, "exponentformat": "power"} if logarithmic else {"nticks": 4}
+    axes: dict[str, Any] = {"type": "log", **log_ticks(ends, "{:g}".format)} if logarithmic else {"nticks": 4}
     what = say("chance of an edge") if found.chances else say("expected weight")
     layout = f.layout(
         what,

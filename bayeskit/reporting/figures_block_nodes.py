@@ -204,11 +204,13 @@ def _key(blocks: Blocks) -> tuple[tuple[str, str], ...]:
     if len(blocks.partitions) == 1:
         held = blocks.sources.held
         shown = blocks.sources.holding[:MAX_KEY]
-        return tuple(
-            (colour_name(k), say("{block}: {n} nodes", block=blocks.sources.name(k), n=f"{held[k]:,}")) for k in shown
-        )
+        return tuple((colour_name(k), _sized(blocks.sources.name(k), int(held[k]))) for k in shown)
     used = sorted({k for partition in blocks.partitions for k in partition.holding})[:MAX_KEY]
     return tuple((colour_name(k), say("block {n}", n=k + 1)) for k in used)
+
+
+def _sized(name: str, n_nodes: int) -> str:
+    return say_count(n_nodes, "{block}: {n} node", "{block}: {n} nodes", block=name)
 
 
 def _thinned(blocks: Blocks, nodes: Integers, edges: Integers, *, every: bool) -> str:

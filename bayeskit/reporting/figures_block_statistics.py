@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from bayeskit.core.language import say
@@ -10,6 +12,7 @@ from bayeskit.reporting import figures as f
 from bayeskit.reporting.block_fit import Statistic
 
 BARS = 16
+MAX_TICKS = 5
 
 
 def statistics_figure(found: list[Statistic]) -> f.Figure | None:
@@ -35,6 +38,12 @@ def statistics_figure(found: list[Statistic]) -> f.Figure | None:
     )
 
 
+def _whole(ends: list[float]) -> dict[str, Any]:
+    places = np.arange(int(ends[0]), int(ends[1]) + 1)
+    kept = places[:: max(1, -(-places.size // MAX_TICKS))].tolist()
+    return {"tickvals": kept, "ticktext": [f"{place:,}" for place in kept]}
+
+
 def _panel(statistic: Statistic) -> f.Panel:
     draws, seen = statistic.draws, statistic.observed
     low, high = float(draws.min()), float(draws.max())
@@ -57,7 +66,7 @@ def _panel(statistic: Statistic) -> f.Panel:
         statistic.name,
         "",
         bargap=0.05,
-        xaxis={"range": [ends[0] - margin, ends[1] + margin], "nticks": 4},
+        xaxis={"range": [ends[0] - margin, ends[1] + margin], **(_whole(ends) if whole else {"nticks": 4})},
         yaxis={"rangemode": "tozero", "showticklabels": False, "ticks": "", "showgrid": False},
         shapes=[{**line, "line": {"color": f.OBSERVED, "width": 2.2}}],
         margin={"l": 14, "r": 14},

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from reporting.program_factories import ASSESS
 
-from bayeskit.core.language import say
+from bayeskit.core.language import say_count
 from bayeskit.core.priors import Prior
 from bayeskit.core.types import Assessment, BlockCard, Fit, ModelCard, Provenance, Quantity, Source, Verdict
 
@@ -287,7 +287,7 @@ def _card(
     priors += [Prior(name, "gamma", (2.0, 2.0), lower=0.0) for name in ("alpha", "a", "b") if hyper]
     return ModelCard(
         name="sbm",
-        title=say("Stochastic block model"),
+        title=say_count(sizes[0], "Stochastic block model with {n} block", "Stochastic block model with {n} blocks"),
         summary="",
         formulas=("z[i] ~ categorical(pi)", "x[i, j] ~ bernoulli(theta[z[i], z[j]])"),
         program="def block_program(pairs, spec):\n    ...\n",

@@ -19,7 +19,7 @@ const figures = (() => {
     if (typeof value === "string") {
       const match = /^var\((--[\w-]+)\)$/.exec(value);
       if (match) return look(match[1]);
-      const through = /^rgb\(from var\((--[\w-]+)\) r g b \/ ([\d.]+)\)$/.exec(value);
+      const through = /^var\((--[\w-]+)\) \/ ([\d.]+)$/.exec(value);
       return through ? faded(look(through[1]), through[2]) : value;
     }
     const holds = (item) => typeof item === "object" || String(item).startsWith("var(");
@@ -30,7 +30,7 @@ const figures = (() => {
     return value;
   }
 
-  // Plotly.js knows no relative colours.
+  // A colour to be seen through has its share behind it: var(--fit) / 0.4.
   const faded = (colour, share) => `rgba(${[1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)).join()},${share})`;
 
   function specOf(plot) {
