@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Arrays = Mapping[str, NDArray[Any]]
 
-_MOST_PRIOR_PAIRS = 4_000_000  # of all graphs simulated from the prior together
+_MOST_PRIOR_PAIRS = 2_000_000  # of all graphs simulated from the prior together
 _MOST_FOR_STATISTICS = 2_000_000  # edges
 _N_STARTS = 5
 
