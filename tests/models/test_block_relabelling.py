@@ -27,7 +27,7 @@ def test_shuffled_labels_come_back(noise):
     found = relabelled(seen, labels)
     counts = assignment_counts(seen, labels)
     mode = counts.argmax(axis=1)
-    renamed = {pair for pair in zip(truth.tolist(), mode.tolist(), strict=True)}
+    renamed = set(zip(truth.tolist(), mode.tolist(), strict=True))
     assert len(renamed) == 5  # one to one
     back = dict(renamed)
     assert (found == np.vectorize(back.get)(draws)).all()
