@@ -105,6 +105,10 @@ def _run_blocks(model: SBM, config: AnyConfig, seed: int, progress: Progress | N
         draws = fit_nuts(summed, args, kwargs, config=config, seed=seed, progress=progress)
         return replace(draws, values=exact.with_assignments(draws.values, np.random.default_rng([seed, 3])))
     assert isinstance(config, SVIConfig)
+    if (config.guide, config.init) != (SVIConfig().guide, "auto"):
+        raise ConfigError(
+            "a block model has a guide of its own, which begins at a partition; leave --guide and --init out"
+        )
     program, args, guide = model.pyro_program(enumerated=config.loss == "trace_enum", seed=seed)
     return fit_svi(program, args, config=config, seed=seed, guide=guide, progress=progress)
 

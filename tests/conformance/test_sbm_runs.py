@@ -167,6 +167,7 @@ def test_new_pairs_are_predicted_by_name(run, folder, tmp_path):
         (["--source-blocks", "2", "--engine", "em"], "engine 'em' cannot fit sbm; choose from vb, gibbs"),
         (["--source-blocks", "2", "--engine", "exact"], "nodes"),
         (["--source-blocks", "2", "--engine", "vb", "--thin", "2"], "--thin is no option of --engine vb"),
+        (["--source-blocks", "2", "--engine", "svi", "--guide", "normal"], "a guide of its own"),
         (["--labels", "nowhere.csv", "--source-blocks", "2"], "nowhere.csv"),
     ],
     ids=lambda words: " ".join(words) if isinstance(words, list) else "",
