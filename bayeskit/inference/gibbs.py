@@ -166,15 +166,17 @@ class _Kept:
         import psutil
 
         chains, draws = self._config.chains, self._config.draws
-        numbers = chains * draws * sum(array[0].size for array in recorded.values())
+        numbers = sum(array[0].size for array in recorded.values())
+        needed = 3 * chains * draws * sum(array[0].nbytes for array in recorded.values())
         free = psutil.virtual_memory().available
-        if 3 * 8 * numbers > free:  # as recorded, as values, and what finishing them takes
+        if needed > free:  # as recorded, as values, and what finishing them takes
             raise ConfigError(
-                f"{chains} chains of {draws} draws of {numbers // (chains * draws)} numbers take "
-                f"{3 * 8 * numbers / 1e9:,.1f} GB of memory, of which {free / 1e9:,.1f} GB are free; take fewer draws "
-                f"or chains, or thin"
+                f"{chains} chains of {draws} draws of {numbers} numbers take {needed / 1e9:,.1f} GB of memory, of "
+                f"which {free / 1e9:,.1f} GB are free; take fewer draws or chains, or thin"
             )
-        self.arrays = {name: np.empty((chains, draws, *array.shape[1:])) for name, array in recorded.items()}
+        self.arrays = {
+            name: np.empty((chains, draws, *array.shape[1:]), dtype=array.dtype) for name, array in recorded.items()
+        }
 
 
 class _Ticks:

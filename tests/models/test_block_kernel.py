@@ -1,16 +1,11 @@
 """Blocks in C++ against the densities in NumPy, while nodes move."""
 
-import ctypes
-from pathlib import Path
-
 import numpy as np
 import pytest
 from models.block_graphs import random_pairs, spec_of
 from models.test_block_likelihood import FORMS
 
-from bayeskit.core.native import load_library
-from bayeskit.models.blocks import likelihood
-from bayeskit.models.blocks._native import NativeGraph, pointer
+from bayeskit.models.blocks._native import NativeGraph, NativeSampler, gibbs_library
 from bayeskit.models.blocks.likelihood import log_constant, log_marginal, totals
 
 
@@ -19,48 +14,30 @@ class Probe:
 
     def __init__(self, spec, pairs, assignments):
         self.spec, self.pairs = spec, pairs
-        self.library = load_library(Path(likelihood.__file__).with_name("_gibbs.cpp"))
-        self.library.chain_new.restype = ctypes.c_void_p
-        self.library.chain_objective.restype = self.library.chain_merge.restype = ctypes.c_double
-        self.graph = NativeGraph(self.library, pairs)
+        self.sampler = NativeSampler(spec, pairs, NativeGraph(gibbs_library(), pairs), [1])
         self.sizes = (spec.n_source_blocks, spec.n_target_blocks)
-        arguments = (ctypes.c_double(x) for x in (spec.alpha, *spec.rate_arguments))
-        poisson = int(spec.likelihood == "poisson")
-        self.handle = ctypes.c_void_p(
-            self.library.chain_new(self.graph.handle, poisson, int(spec.shared), *self.sizes, *arguments)
-        )
-        given = [np.ascontiguousarray(array, dtype=np.int32) for array in assignments.values()]
-        self.library.chain_assign(self.handle, *(pointer(given[side]) for side in (0, -1)))
+        self.sampler.assign(0, assignments)
 
     @property
     def assignments(self):
-        found = np.empty((2, self.pairs.n_nodes), dtype=np.int32)
-        self.library.chain_labels(self.handle, pointer(found[0]), pointer(found[1]))
-        return dict(zip(self.spec.partitions, found, strict=False))
+        return {site: array[0] for site, array in self.sampler.assignments().items()}
 
     @property
     def totals(self):
-        found = np.empty((2, *self.sizes))
-        self.library.chain_totals(self.handle, pointer(found[0]), pointer(found[1]))
-        return found
+        return self.sampler.totals(0)
 
     @property
     def objective(self):
-        return self.library.chain_objective(self.handle)
+        return self.sampler.numbers()[0, 0]
 
     def scores(self, side, node):
-        found = np.empty(self.sizes[side])
-        self.library.chain_scores(self.handle, side, node, pointer(found))
-        return found
+        return self.sampler.scores(0, side, node)
 
     def move(self, side, node, block):
-        self.library.chain_move(self.handle, side, node, block)
+        self.sampler.move(0, side, node, block)
 
     def merge(self, side, old, new):
-        return self.library.chain_merge(self.handle, side, old, new)
-
-    def free(self):
-        self.library.chain_free(self.handle)
+        return self.sampler.merge(0, side, old, new)
 
 
 def case(form, seed, *, self_pairs, missing, n_nodes=12, k=4):
@@ -96,7 +73,6 @@ def test_totals_and_scores_follow_moves(form, self_pairs, missing):
         probe.move(side, node, block)
         agrees(probe)
         assert scores[block] - scores[old] == pytest.approx(probe.objective - before, rel=1e-9, abs=1e-9)
-    probe.free()
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
@@ -107,7 +83,6 @@ def test_scores_leave_everything_as_it_was(form):
         probe.scores(side, node)
     np.testing.assert_array_equal(probe.totals, before[0])
     assert probe.objective == before[1]
-    probe.free()
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
@@ -123,7 +98,6 @@ def test_blocks_merge(form, self_pairs):
             assert change == pytest.approx(probe.objective - before, rel=1e-9, abs=1e-9)
             assert old not in list(probe.assignments.values())[side]
             probe.move(side, int(rng.integers(12)), old)
-    probe.free()
 
 
 def test_large_totals_go_beyond_the_tables():
@@ -135,4 +109,3 @@ def test_large_totals_go_beyond_the_tables():
     for node in range(20):
         probe.move(0, node, 1)
     agrees(probe)
-    probe.free()

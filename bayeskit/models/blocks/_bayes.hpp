@@ -17,7 +17,17 @@ struct Arguments {
   double alpha = 1.0, a = 1.0, b = 1.0;
 };
 
-// Dirichlet-multinomial partitions.
+// Log density of a partition: Dirichlet-multinomial.
+inline double shares_density(double alpha, const Partition& part) {
+  const double all = part.size * alpha, none = log_gamma(alpha);
+  double n = 0.0, total = log_gamma(all);
+  for (std::int32_t k = 0; k < part.size; ++k) {
+    n += part.count[k];
+    total += log_gamma(alpha + part.count[k]) - none;
+  }
+  return total - log_gamma(n + all);
+}
+
 class SharesPolicy {
  public:
   static constexpr bool uses_exposures = true;
@@ -31,15 +41,7 @@ class SharesPolicy {
     return log_gamma(alpha + part.count[from] + part.count[to]) + log_gamma(alpha) -
            log_gamma(alpha + part.count[from]) - log_gamma(alpha + part.count[to]);
   }
-  double whole(int, const Partition& part) const {
-    const double all = part.size * arguments.alpha, none = log_gamma(arguments.alpha);
-    double n = 0.0, total = log_gamma(all);
-    for (std::int32_t k = 0; k < part.size; ++k) {
-      n += part.count[k];
-      total += log_gamma(arguments.alpha + part.count[k]) - none;
-    }
-    return total - log_gamma(n + all);
-  }
+  double whole(int, const Partition& part) const { return shares_density(arguments.alpha, part); }
   void reset() {}
   void joined(int, std::int32_t, std::int32_t) {}
   void left(int, std::int32_t, std::int32_t) {}
@@ -52,6 +54,7 @@ class SharesPolicy {
 // Beta-binomial totals, whole numbers.
 class BernoulliPolicy : public SharesPolicy {
  public:
+  static constexpr bool fractional = false;
   // With tables for weights and exposures below these numbers; states of equal arguments share them.
   BernoulliPolicy(Arguments given, std::size_t weights, std::size_t exposures) : SharesPolicy(given) {
     auto tables = std::make_shared<Tables>();
@@ -65,6 +68,15 @@ class BernoulliPolicy : public SharesPolicy {
     const Tables& t = *tables_;
     return t.edges(weight) + t.gaps(exposure - weight) - t.pairs(exposure) + t.none;
   }
+  struct Quick {
+    LogGammaTable::Quick edges, gaps, pairs;
+    double none;
+    double computed(double, double) const { return none; }
+    double looked_up(double weight, double exposure, std::int64_t& beyond) const {
+      return edges(weight, beyond) + gaps(exposure - weight, beyond) - pairs(exposure, beyond);
+    }
+  };
+  Quick quick() const { return {tables_->edges.quick(), tables_->gaps.quick(), tables_->pairs.quick(), tables_->none}; }
 
  private:
   struct Tables {
@@ -77,6 +89,7 @@ class BernoulliPolicy : public SharesPolicy {
 // Gamma-Poisson totals; weights whole numbers, exposures any.
 class PoissonPolicy : public SharesPolicy {
  public:
+  static constexpr bool fractional = true;
   PoissonPolicy(Arguments given, std::size_t weights, std::size_t) : SharesPolicy(given) {
     table_ = std::make_shared<LogGammaTable>(given.a, weights);
     none_ = given.a * std::log(given.b) - log_gamma(given.a);
@@ -84,6 +97,13 @@ class PoissonPolicy : public SharesPolicy {
   double pair(double weight, double exposure) const {
     return none_ + (*table_)(weight) - (arguments.a + weight) * std::log(arguments.b + exposure);
   }
+  struct Quick {
+    LogGammaTable::Quick table;
+    double none, a, b;
+    double computed(double weight, double exposure) const { return none - (a + weight) * quick_log(b + exposure); }
+    double looked_up(double weight, double, std::int64_t& beyond) const { return table(weight, beyond); }
+  };
+  Quick quick() const { return {table_->quick(), none_, arguments.a, arguments.b}; }
 
  private:
   std::shared_ptr<const LogGammaTable> table_;

@@ -55,7 +55,7 @@ def over_split(pairs: Pairs, n_partitions: int, n_blocks: int, rng: np.random.Ge
     list
         Of ``n`` blocks from 0 each, by partition.
     """
-    weights = sparse.csr_array(pairs.weights, dtype=np.float32)
+    weights: sparse.csr_array = pairs.weights.astype(np.float32)
     if n_partitions == 1 and pairs.directed:
         weights = sparse.csr_array(weights + weights.T)
     rows, columns = (_regular(weights.sum(axis=axis)) for axis in (1, 0))

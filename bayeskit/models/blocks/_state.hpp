@@ -12,6 +12,11 @@
 //   static constexpr bool uses_exposures;         false: `pair` ignores exposures, which are then not kept, and only
 //                                                 those pairs of blocks are looked at that a node has edges with
 //   double pair(double weight, double exposure);  0 at (0, 0), so that empty labels cost nothing
+//   double own(double weight, double exposure);   if it has one, the same of a block with itself, of a shared partition
+//   Quick quick();                                where exposures are used: `pair` without calls, for fast loops, as the
+//                                                 sum of `computed(weight, exposure)`, which runs in several lanes at once,
+//                                                 and `looked_up(weight, exposure, int64_t& beyond)`, which does not, and
+//                                                 is right unless it adds to `beyond`
 //   double joining(int side, int32_t node, int32_t block, const Partition&);
 //                                                 change of everything else where a node from outside joins a block
 //   double merging(int side, int32_t from, int32_t to, const Partition&);   the same where one block joins another
@@ -41,6 +46,11 @@ struct Partition {
   std::int32_t outside = 0;
 };
 
+template <class Policy, class = void>
+struct weighs_own : std::false_type {};
+template <class Policy>
+struct weighs_own<Policy, std::void_t<decltype(&Policy::own)>> : std::true_type {};
+
 template <class Policy>
 class BlockState {
  public:
@@ -63,6 +73,7 @@ class BlockState {
     for (auto* part : {&out_weight_, &out_exposure_, &in_weight_, &in_exposure_}) part->assign(longest, 0.0);
     for (auto* place : {&out_blocks_, &in_blocks_}) place->reserve(longest);
     kept_.resize(6 * longest);
+    gains_.resize(longest);
   }
 
   const Graph& graph() const { return graph_; }
@@ -81,10 +92,15 @@ class BlockState {
     recount();
   }
 
-  // Count everything anew from the labels: sums of fractions drift, by their last digits, while nodes move.
+  // Count everything anew from the labels.
   void recount() {
+    count_weights();
+    recount_exposures();
+  }
+
+  // Count all but the weights anew: sums of fractions drift, by their last digits, while nodes move.
+  void recount_exposures() {
     policy.reset();
-    for (auto* matrix : {&weights_, &exposures_}) std::fill(matrix->begin(), matrix->end(), 0.0);
     for (auto* sums : {&out_sum_, &in_sum_}) std::fill(sums->begin(), sums->end(), 0.0);
     for (int side = 0; side < sides(); ++side) {
       Partition& part = parts_[side];
@@ -93,7 +109,6 @@ class BlockState {
       for (std::int32_t i = 0; i < graph_.n; ++i)
         if (part.label[i] != part.outside) enter(side, i, part.label[i]);
     }
-    count_weights();
     if constexpr (Policy::uses_exposures) count_exposures();
     retake();
   }
@@ -101,7 +116,7 @@ class BlockState {
   // Take all terms anew: after a change of the policy's arguments.
   void retake() {
     for (std::int32_t k = 0; k < rows(); ++k)
-      for (std::int32_t l = 0; l < columns(); ++l) terms_[cell(k, l)] = policy.pair(weights_[cell(k, l)], exposed(k, l));
+      for (std::int32_t l = 0; l < columns(); ++l) retake_at(k, l);
   }
 
   // Use more labels, or fewer where those beyond are empty.
@@ -122,6 +137,33 @@ class BlockState {
     double total = pairs_total();
     for (int side = 0; side < sides(); ++side) total += policy.whole(side, parts_[side]);
     return total;
+  }
+
+  // Everything that moves change, to return to.
+  struct Snapshot {
+    std::vector<double> weights, exposures, terms, out_sum, in_sum;
+    Partition parts[2];
+    std::vector<Policy> policy;
+  };
+
+  void save(Snapshot& into) const {
+    into.weights = weights_;
+    into.exposures = exposures_;
+    into.terms = terms_;
+    into.out_sum = out_sum_;
+    into.in_sum = in_sum_;
+    for (int side = 0; side < sides(); ++side) into.parts[side] = parts_[side];
+    into.policy.assign(1, policy);
+  }
+
+  void load(const Snapshot& from) {
+    weights_ = from.weights;
+    exposures_ = from.exposures;
+    terms_ = from.terms;
+    out_sum_ = from.out_sum;
+    in_sum_ = from.in_sum;
+    for (int side = 0; side < sides(); ++side) parts_[side] = from.parts[side];
+    policy = from.policy.front();
   }
 
   // Take a node out of its block, and pick it: `score`, `scores`, `put` and `put_back` are of the node picked last.
@@ -159,30 +201,20 @@ class BlockState {
   // Change of the objective where the picked node joins a block.
   double score(std::int32_t block) const {
     double change = policy.joining(side_, node_, block, parts_[side_]);
-    if (!shared_) return change + (side_ == 0 ? row_change(block, 0, columns()) : column_change(block));
-    change += row_change(block, 0, block) + row_change(block, block + 1, columns());
-    if (graph_.directed) change += column_change(block);
-    return change + corner_change(block);
+    if (has_row(side_)) change += row_change(block);
+    if (moves_columns()) change += column_change(block);
+    return shared_ ? change + corner_change(block) : change;
   }
 
   // The same for every label of the side.
   void scores(double* change) const {
     const std::int32_t size = parts_[side_].size;
-    for (std::int32_t k = 0; k < size; ++k) change[k] = policy.joining(side_, node_, k, parts_[side_]);
-    if (shared_ || side_ == 0) {
-      for (std::int32_t k = 0; k < size; ++k)
-        change[k] += shared_ ? row_change(k, 0, k) + row_change(k, k + 1, size) + corner_change(k) : row_change(k, 0, columns());
+    for (std::int32_t k = 0; k < size; ++k) {
+      change[k] = policy.joining(side_, node_, k, parts_[side_]);
+      if (has_row(side_)) change[k] += row_change(k);
+      if (shared_) change[k] += corner_change(k);
     }
-    if (shared_ ? graph_.directed : side_ == 1) {
-      over(in_blocks_, rows(), [&](std::int32_t l) {
-        if (shared_) {
-          column_changes(l, 0, l, change);
-          column_changes(l, l + 1, size, change);
-        } else {
-          column_changes(l, 0, size, change);
-        }
-      });
-    }
+    if (moves_columns()) over(in_blocks_, rows(), [&](std::int32_t l) { column_changes(l, change); });
   }
 
   void put(std::int32_t block) {
@@ -216,8 +248,8 @@ class BlockState {
       change += united({cell(from, l), cell(to, l)});
       if (graph_.directed) change += united({cell(l, from), cell(l, to)});
     }
-    if (graph_.directed) return change + united({cell(from, from), cell(from, to), cell(to, from), cell(to, to)});
-    return change + united({cell(from, from), cell(from, to), cell(to, to)});
+    if (graph_.directed) return change + united<true>({cell(from, from), cell(from, to), cell(to, from), cell(to, to)});
+    return change + united<true>({cell(from, from), cell(from, to), cell(to, to)});
   }
 
   // Let all of a block join another, which may be empty: then it is a renaming.
@@ -264,6 +296,7 @@ class BlockState {
   std::vector<std::int32_t> out_blocks_, in_blocks_;  // those with weights; only where exposures are not used
   double own_weight_ = 0.0, own_exposure_ = 0.0;
   std::vector<double> kept_;
+  mutable std::vector<double> gains_;
 
   std::int32_t rows() const { return parts_[0].size; }
   std::int32_t columns() const { return parts_[shared_ ? 0 : 1].size; }
@@ -273,6 +306,8 @@ class BlockState {
   double exposed(std::int32_t k, std::int32_t l) const { return Policy::uses_exposures ? exposures_[cell(k, l)] : 0.0; }
   bool has_row(int side) const { return shared_ || side == 0; }
   bool has_column(int side) const { return shared_ || side == 1; }
+  // Whether columns change otherwise than as rows do, which stand for them in undirected graphs.
+  bool moves_columns() const { return shared_ ? graph_.directed : side_ == 1; }
 
   void enter(int side, std::int32_t node, std::int32_t block) {
     Partition& part = parts_[side];
@@ -297,6 +332,7 @@ class BlockState {
   void count_weights() {
     const Partition& sources = parts_[0];
     const Partition& targets = parts_[shared_ ? 0 : 1];
+    std::fill(weights_.begin(), weights_.end(), 0.0);
     for (std::int32_t i = 0; i < graph_.n; ++i) {
       const std::int32_t k = sources.label[i];
       if (k == sources.outside) continue;
@@ -382,18 +418,19 @@ class BlockState {
     return policy.pair(weights_[at] + weight, 0.0) - terms_[at];
   }
 
-  double row_change(std::int32_t k, std::int32_t first, std::int32_t last) const {
+  // Of one row, its corner left out where one partition is shared; as of columns below.
+  double row_change(std::int32_t k) const {
     double change = 0.0;
     if constexpr (Policy::uses_exposures) {
-      for (std::int32_t l = first; l < last; ++l) change += change_at(cell(k, l), out_weight_[l], out_exposure_[l]);
+      const double* gain = gains_in_row(k, out_weight_.data(), out_exposure_.data(), 1);
+      for (std::int32_t l = 0; l < columns(); ++l) change += gain[l];
     } else {
       for (std::int32_t l : out_blocks_)
-        if (l >= first && l < last) change += change_at(cell(k, l), out_weight_[l], 0.0);
+        if (!shared_ || l != k) change += change_at(cell(k, l), out_weight_[l], 0.0);
     }
     return change;
   }
 
-  // Of one column, its corner left out where one partition is shared.
   double column_change(std::int32_t block) const {
     double change = 0.0;
     over(in_blocks_, rows(), [&](std::int32_t l) {
@@ -402,9 +439,41 @@ class BlockState {
     return change;
   }
 
-  void column_changes(std::int32_t l, std::int32_t first, std::int32_t last, double* change) const {
-    const double weight = in_weight_[l], exposure = in_exposure_[l];
-    for (std::int32_t k = first; k < last; ++k) change[k] += change_at(cell(l, k), weight, exposure);
+  // Of all columns, by what they have in one row.
+  void column_changes(std::int32_t l, double* change) const {
+    if constexpr (Policy::uses_exposures) {
+      const double* gain = gains_in_row(l, &in_weight_[l], &in_exposure_[l], 0);
+      for (std::int32_t k = 0; k < columns(); ++k) change[k] += gain[k];
+    } else {
+      for (std::int32_t k = 0; k < columns(); ++k)
+        if (!shared_ || k != l) change[k] += change_at(cell(l, k), in_weight_[l], 0.0);
+    }
+  }
+
+  // Changes of a row's terms by weights and exposures, which lie `step` apart, 0 where they are all the same.
+  // Sums are left to the caller: their order is fixed, while terms can be taken in several lanes at once.
+  const double* gains_in_row(std::int32_t k, const double* more_weight, const double* more_exposure,
+                             std::int32_t step) const {
+    const double *weight = &weights_[cell(k, 0)], *exposure = &exposures_[cell(k, 0)], *term = &terms_[cell(k, 0)];
+    double* __restrict gain = gains_.data();
+    const std::int32_t size = columns();
+    const auto quick = policy.quick();
+    std::int64_t beyond = 0;
+    if (step) {
+      for (std::int32_t l = 0; l < size; ++l)
+        gain[l] = quick.computed(weight[l] + more_weight[l], exposure[l] + more_exposure[l]) - term[l];
+      for (std::int32_t l = 0; l < size; ++l)
+        gain[l] += quick.looked_up(weight[l] + more_weight[l], exposure[l] + more_exposure[l], beyond);
+    } else {
+      const double w = *more_weight, x = *more_exposure;
+      for (std::int32_t l = 0; l < size; ++l) gain[l] = quick.computed(weight[l] + w, exposure[l] + x) - term[l];
+      for (std::int32_t l = 0; l < size; ++l) gain[l] += quick.looked_up(weight[l] + w, exposure[l] + x, beyond);
+    }
+    if (beyond)
+      for (std::int32_t l = 0; l < size; ++l)
+        gain[l] = change_at(cell(k, l), more_weight[l * step], more_exposure[l * step]);
+    if (shared_) gain[k] = 0.0;
+    return gain;
   }
 
   double corner_weight(std::int32_t k) const {
@@ -413,7 +482,10 @@ class BlockState {
   double corner_exposure(std::int32_t k) const {
     return out_exposure_[k] + (graph_.directed ? in_exposure_[k] : 0.0) + own_exposure_;
   }
-  double corner_change(std::int32_t k) const { return change_at(cell(k, k), corner_weight(k), corner_exposure(k)); }
+  double corner_change(std::int32_t k) const {
+    const std::size_t at = cell(k, k);
+    return own(weights_[at] + corner_weight(k), exposed(k, k) + corner_exposure(k)) - terms_[at];
+  }
 
   // Add the picked node's weights and exposures to a block's totals, or take them away.
   template <int sign>
@@ -423,7 +495,7 @@ class BlockState {
         if (!shared_ || l != block) add_at<sign>(cell(block, l), out_weight_[l], out_exposure_[l]);
       });
     }
-    if (shared_ ? graph_.directed : side_ == 1) {
+    if (moves_columns()) {
       over(in_blocks_, rows(), [&](std::int32_t l) {
         if (!shared_ || l != block) add_at<sign>(cell(l, block), in_weight_[l], in_exposure_[l]);
       });
@@ -445,12 +517,15 @@ class BlockState {
         if (!graph_.directed) mirror(block, l);
       });
     }
-    if (shared_ ? graph_.directed : side_ == 1)
+    if (moves_columns())
       over(in_blocks_, rows(), [&](std::int32_t l) { retake_at(l, block); });
     if (shared_ && !Policy::uses_exposures) retake_at(block, block);
   }
 
-  void retake_at(std::int32_t k, std::int32_t l) { terms_[cell(k, l)] = policy.pair(weights_[cell(k, l)], exposed(k, l)); }
+  void retake_at(std::int32_t k, std::int32_t l) {
+    const double weight = weights_[cell(k, l)], exposure = exposed(k, l);
+    terms_[cell(k, l)] = k == l ? own(weight, exposure) : policy.pair(weight, exposure);
+  }
 
   void mirror(std::int32_t block, std::int32_t l) {
     const std::size_t from = cell(block, l), to = cell(l, block);
@@ -498,7 +573,15 @@ class BlockState {
     if (has_column(side)) pass(in_sum_[block]);
   }
 
+  double own(double weight, double exposure) const {
+    if constexpr (weighs_own<Policy>::value) {
+      if (shared_) return policy.own(weight, exposure);
+    }
+    return policy.pair(weight, exposure);
+  }
+
   // Change of the terms where these cells become one.
+  template <bool corner = false>
   double united(std::initializer_list<std::size_t> cells) const {
     double weight = 0.0, exposure = 0.0, before = 0.0;
     for (std::size_t at : cells) {
@@ -506,7 +589,7 @@ class BlockState {
       if constexpr (Policy::uses_exposures) exposure += exposures_[at];
       before += terms_[at];
     }
-    return policy.pair(weight, exposure) - before;
+    return (corner ? own(weight, exposure) : policy.pair(weight, exposure)) - before;
   }
 };
 
