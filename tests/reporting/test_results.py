@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from reporting.factories import make_assessment, make_fit
 
-from bayeskit.reporting.figures_ranks import rank_band
 from bayeskit.reporting.figures_predictive import autocorrelation, describe_forecasts, simultaneous_band
+from bayeskit.reporting.figures_ranks import rank_band
 from bayeskit.reporting.headline import headline
 from bayeskit.reporting.results import Forecasts, Scalar, forecasts, missing_runs, path, scalars
 from bayeskit.reporting.tables import state_positions, worst_labels
