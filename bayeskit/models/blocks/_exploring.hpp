@@ -24,6 +24,7 @@ struct Found {
 template <class Policy>
 class Explorer {
  public:
+  using Cut = typename Search<Policy>::Cut;
   using Sizes = std::pair<std::int32_t, std::int32_t>;
 
   explicit Explorer(Search<Policy>& search) : search_(search) {}
@@ -55,7 +56,12 @@ class Explorer {
       better = false;
       for (int side = 0; side < search_.sides(); ++side)
         for (std::int32_t block = 0; block < search_.occupied(side); ++block)
-          better = attempt([&] { return split_and_settle(side, block); }) || better;
+          for (Cut cut : {Cut::near, Cut::alike, Cut::random}) {
+            if (cut == Cut::near && !search_.state().shared()) continue;
+            if (!attempt([&] { return split_and_settle(side, block, cut); })) continue;
+            better = true;
+            break;
+          }
       better = attempt([&] { return merge_and_settle(); }) || better;
     }
   }
@@ -69,9 +75,10 @@ class Explorer {
       const std::int32_t other = search_.random().below(search_.occupied(side));
       const double temperature = 0.5 + 2.0 * search_.random().uniform();
       const int way = search_.random().below(4);
+      const Cut cut = any_cut();
       attempt([&] {
-        if (way == 0) return split_and_settle(side, block);
-        if (way == 1) return block != other && reshare(side, block, other);
+        if (way == 0) return split_and_settle(side, block, cut);
+        if (way == 1) return block != other && reshare(side, block, other, cut);
         for (int sweep = 0; sweep < 2; ++sweep) search_.heat(temperature);
         settle();
         return true;
@@ -111,6 +118,12 @@ class Explorer {
 
   Search<Policy>& search_;
   std::map<Sizes, Found> path_;
+
+  Cut first_cut() const { return search_.state().shared() ? Cut::near : Cut::alike; }
+  Cut any_cut() {
+    constexpr Cut all[3] = {Cut::near, Cut::alike, Cut::random};
+    return all[search_.random().below(3)];
+  }
 
   Sizes sizes() const { return {search_.occupied(0), search_.occupied(search_.sides() - 1)}; }
   static std::int32_t size_of(const Sizes& sizes, int side) { return side == 0 ? sizes.first : sizes.second; }
@@ -189,19 +202,19 @@ class Explorer {
     return false;
   }
 
-  bool split_and_settle(int side, std::int32_t block) {
-    if (search_.occupied(side) >= search_.limits.most[side]) return exchange(side, block);
+  bool split_and_settle(int side, std::int32_t block, Cut cut) {
+    if (search_.occupied(side) >= search_.limits.most[side]) return exchange(side, block, cut);
     const double before = search_.value();
-    if (search_.split(side, block, kSweeps) < 0 || !hopeful(before)) return false;
+    if (search_.split(side, block, cut, kSweeps) < 0 || !hopeful(before)) return false;
     settle();
     merge_what_helps();
     return true;
   }
 
   // Where the number of blocks is given: split one, merge those two that cost least.
-  bool exchange(int side, std::int32_t block) {
+  bool exchange(int side, std::int32_t block, Cut cut) {
     const double before = search_.value();
-    if (search_.split(side, block, kSweeps) < 0) return false;
+    if (search_.split(side, block, cut, kSweeps) < 0) return false;
     const auto pair = search_.best_merge(side);
     if (pair.from < 0) return false;
     search_.merge(pair);
@@ -225,9 +238,9 @@ class Explorer {
       search_.merge(pair);
   }
 
-  bool reshare(int side, std::int32_t block, std::int32_t other) {
+  bool reshare(int side, std::int32_t block, std::int32_t other, Cut cut) {
     search_.merge({side, other, block, search_.merge_change(side, other, block)});
-    if (search_.split(side, block, kSweeps) < 0) return false;
+    if (search_.split(side, block, cut, kSweeps) < 0) return false;
     settle();
     return true;
   }
@@ -239,7 +252,7 @@ class Explorer {
     const std::int32_t n_blocks = search_.occupied(side);
     for (std::int32_t block = 0; block < n_blocks; ++block) {
       const double before = search_.value();
-      const std::int32_t other = search_.split(side, block, kSweeps);
+      const std::int32_t other = search_.split(side, block, first_cut(), kSweeps);
       if (other < 0) continue;
       if (top.labels[0].empty() || search_.value() > top.value) keep(top);
       search_.merge({side, other, block, before - search_.value()});
@@ -252,7 +265,7 @@ class Explorer {
   void divide_all() {
     for (int side = 0; side < search_.sides(); ++side) {
       const std::int32_t n_blocks = search_.occupied(side);
-      for (std::int32_t block = 0; block < n_blocks; ++block) search_.split(side, block, kSweeps);
+      for (std::int32_t block = 0; block < n_blocks; ++block) search_.split(side, block, first_cut(), kSweeps);
     }
     search_.tidy();
   }

@@ -139,15 +139,26 @@ class Search {
     }
   }
 
-  // Share a block's nodes out between it and a label without nodes, at random, then each where it is better off, a few
+  // How a block is cut in two before its nodes choose between the halves: at random; into a node's nearest, along edges
+  // within the block, and the rest; or into those nearest by common neighbours, and the rest. From halves at random all
+  // rates are about the same, and nodes may go the wrong way.
+  enum class Cut { random, near, alike };
+
+  // Share a block's nodes out between it and a label without nodes, by a cut, then each where it is better off, a few
   // times. Returns the label, or -1 where there is none or one of the two stayed empty.
-  std::int32_t split(int side, std::int32_t block, int sweeps) {
+  std::int32_t split(int side, std::int32_t block, Cut cut, int sweeps) {
     const std::int32_t other = free_label(side);
     if (other < 0) return -1;
     collect(side, block, block);
     if (members_.size() < 2) return -1;
-    for (std::int32_t node : members_)
-      if (random_.below(2)) move(side, node, other);
+    if (cut == Cut::random) {
+      half_.clear();
+      for (std::int32_t node : members_)
+        if (random_.below(2)) half_.push_back(node);
+    } else {
+      grow(side, block, cut == Cut::near && state_.shared());
+    }
+    for (std::int32_t node : half_) move(side, node, other);
     share(side, block, other, sweeps);
     const Partition& part = state_.partition(side);
     return part.count[block] > 0.0 && part.count[other] > 0.0 ? other : -1;
@@ -203,7 +214,7 @@ class Search {
   Random random_;
   double value_ = 0.0;
   std::vector<double> change_;
-  std::vector<std::int32_t> named_[2], order_, queue_, candidates_, members_;
+  std::vector<std::int32_t> named_[2], order_, queue_, candidates_, members_, half_;
   std::vector<char> queued_[2], touched_[2];
 
   void collect(int side, std::int32_t first, std::int32_t second) {
@@ -212,6 +223,31 @@ class Search {
     for (std::int32_t i = 0; i < n_nodes(); ++i)
       if (label[i] == first || label[i] == second) members_.push_back(i);
   }
+
+  // Half of the members, or all that there is a way to, from one of them on, nearest first.
+  void grow(int side, std::int32_t block, bool direct) {
+    const Graph& graph = state_.graph();
+    half_.assign(1, members_[random_.below(static_cast<std::int32_t>(members_.size()))]);
+    reached_.assign(static_cast<std::size_t>(n_nodes()), 0);
+    reached_[half_.front()] = 1;
+    const auto reach = [&](std::int32_t node) {
+      if (reached_[node] || state_.label(side, node) != block || half_.size() * 2 >= members_.size()) return;
+      reached_[node] = 1;
+      half_.push_back(node);
+    };
+    const auto each = [](const Adjacency& edges, std::int32_t node, auto call) {
+      for (std::int64_t at = edges.start[node]; at < edges.start[node + 1]; ++at) call(edges.node[at]);
+    };
+    const Adjacency& back = graph.directed ? graph.in : graph.out;
+    for (std::size_t at = 0; at < half_.size() && half_.size() * 2 < members_.size(); ++at) {
+      const std::int32_t node = half_[at];
+      if (state_.shared() || side == 0)
+        each(graph.out, node, [&](std::int32_t j) { direct ? reach(j) : each(back, j, reach); });
+      if (state_.shared() ? graph.directed : side == 1)
+        each(graph.in, node, [&](std::int32_t j) { direct ? reach(j) : each(graph.out, j, reach); });
+    }
+  }
+  std::vector<char> reached_;
 
   // What a block is best merged with; of many blocks, among some that share neighbours with it.
   Pair partner(int side, std::int32_t from, bool both_ways) {
