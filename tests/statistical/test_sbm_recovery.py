@@ -3,8 +3,9 @@
 With two partitions a source is known by its own edges only, so that no method finds all: the benchmark is the marginal
 mode of the assignments given the true shares and rates, which no other estimate overlaps more with the truth on
 average, Decelle, Krzakala, Moore and Zdeborová (2011), doi:10.1103/PhysRevE.84.066106. By the same source a partition
-of K equal blocks can be detected where (c_in - c_out)^2 > K^2 c, with c_in and c_out N times the mean number of edges of
-a pair inside a block and of one between two, and c the mean degree; both directions of a directed graph together give c = 2 x degree.
+of K equal blocks can be detected where (c_in - c_out)^2 > K^2 c, with c_in and c_out N times the mean number of edges
+of a pair inside a block and of one between two, and c the mean degree; both directions of a directed graph together
+give c = 2 x degree.
 """
 
 import numpy as np
