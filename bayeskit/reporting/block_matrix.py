@@ -15,6 +15,7 @@ from bayeskit.reporting.groups import colour_of
 Integers = NDArray[np.int64]
 
 LEAST_TICK = 0.02  # of the nodes, of a block whose number stands at the axis
+LEAST_ROOM = 0.045  # of the nodes, between two of these
 LEAST_BORDER = 0.005  # of the nodes, of a block whose border is drawn: of smaller ones lines would hide the edges
 STRIP = 0.022  # of the nodes, how wide the blocks' colours run along the matrix
 
@@ -28,13 +29,14 @@ def sorted_layout(
     for axis, belongs, n in zip("yx", sorted_blocks, n_blocks, strict=True):
         ends = np.searchsorted(belongs, np.arange(n + 1))
         shapes += _borders(axis, ends, size)
-        large = [k for k in range(n) if ends[k + 1] - ends[k] >= LEAST_TICK * size]
+        large = _apart([float(ends[k] + ends[k + 1]) / 2 for k in range(n)], np.diff(ends), size)
         axes.append(
             {
                 "tickvals": [float(ends[k] + ends[k + 1]) / 2 for k in large],
                 "ticktext": [str(k + 1) for k in large],
                 "showgrid": False,
                 "ticks": "",
+                "tickangle": 0,
             }
         )
     low = -STRIP * size
@@ -46,6 +48,15 @@ def sorted_layout(
         shapes=shapes,
         hovermode="closest",
     )
+
+
+def _apart(middles: Sequence[float], held: Integers, size: int) -> list[int]:
+    """Return the blocks whose numbers find room at the axis."""
+    kept: list[int] = []
+    for k, middle in enumerate(middles):
+        if held[k] >= LEAST_TICK * size and (not kept or middle - middles[kept[-1]] >= LEAST_ROOM * size):
+            kept.append(k)
+    return kept
 
 
 def _borders(axis: str, ends: Integers, size: int) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from bayeskit.reporting.groups import colour_name
 
 Integers = NDArray[np.int64]
 
-MAX_BLOCKS = 40  # rows
+MAX_BLOCKS = 20  # rows
 MAX_SIDE = 10  # of the matrix of rates
 MAX_PAIRS = 10
 MAX_UNCERTAIN = 10

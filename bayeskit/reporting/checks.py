@@ -153,8 +153,6 @@ def each_remedy_once(failed: Sequence[Check]) -> tuple[Check, ...]:
 
 def reason_of(verdict: Verdict, assessment: Assessment) -> str:
     """Say what failed, with its number and its limit, as the inner part of a sentence."""
-    if verdict.value is None and verdict.name == "r_hat":
-        return say("chains that never move stand at different values ({detail})", detail=verdict.detail)
     if verdict.value is None:
         name = display_name(verdict.name)
         return say("{check} {detail}", check=name, detail=verdict.detail) if verdict.detail else name

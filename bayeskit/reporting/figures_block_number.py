@@ -165,7 +165,7 @@ def _path(selection: Selection, name: str, along: Integers) -> f.Panel:
         say("blocks"),
         say("nats"),
         xaxis={**ticks, "range": [int(along.min()) - 0.5, int(along.max()) + 0.5]},
-        yaxis={"nticks": 5},
+        yaxis={"nticks": 5, "tickformat": ","},
         shapes=[{**taken, "line": {"color": f.MUTED, "width": 1, "dash": "dash"}}],
         hovermode="closest",
     )

@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 MAX_TEXTS = 12  # rows or columns whose fields say their number
 MAX_INTERVALS = 20  # pairs
+MAX_TICKS = 20
 STRIP = 0.07  # of a field
 _ROW = 17  # pixels of a pair with its interval
 # Between paper and full colour at about the square root, so that low rates can be told from each other.
@@ -66,7 +67,8 @@ def _caption(blocks: Blocks, *, drawn: bool) -> str:
             "How to read: each field is the {what} between the blocks of its row and its column.",
             what=rate_name(blocks),
         )
-    per_cent = say("Numbers are in per cent.") if blocks.card.likelihood == "bernoulli" else ""
+    written = max(len(blocks.sources.holding), len(blocks.targets.holding)) <= MAX_TEXTS
+    per_cent = say("Numbers are in per cent.") if written and blocks.card.likelihood == "bernoulli" else ""
     shades = say(
         "The darker, the higher; low rates are told apart more finely. Of all pairs together it is {rate}.",
         rate=density_text(blocks),
@@ -91,10 +93,7 @@ def _heat_map(blocks: Blocks) -> f.Panel:
         "text": [[_hover(blocks, k, m) for m in columns] for k in rows],
         "hovertemplate": "%{text}<extra></extra>",
     }
-    named = [
-        {"tickvals": list(range(1, len(of) + 1)), "ticktext": [str(k + 1) for k in of], "showgrid": False, "ticks": ""}
-        for of in (rows, columns)
-    ]
+    named = [_ticks(of) for of in (rows, columns)]
     titles = (say("block"), say("block")) if not blocks.card.directed else (say("from block"), say("to block"))
     if not blocks.card.shared:
         titles = (say("from source block"), say("to target block"))
@@ -108,6 +107,13 @@ def _heat_map(blocks: Blocks) -> f.Panel:
         hovermode="closest",
     )
     return f.Panel([cells], layout, _alt(blocks), height=440, behaviour={"square": True, "texts": len(columns)})
+
+
+def _ticks(blocks_shown: list[int]) -> dict[str, Any]:
+    """Return the blocks' numbers, of many not all."""
+    places = range(0, len(blocks_shown), -(-len(blocks_shown) // MAX_TICKS))
+    texts = [str(blocks_shown[place] + 1) for place in places]
+    return {"tickvals": [place + 1 for place in places], "ticktext": texts, "showgrid": False, "ticks": ""}
 
 
 def _hover(blocks: Blocks, source: int, target: int) -> str:

@@ -60,8 +60,10 @@ _NAMED = (  # what engines call their steps and settings, and machines their par
     *(mark("chains"), mark("draws"), mark("paths"), mark("iterations"), mark("method"), mark("algorithm")),
     *(mark("processor"), mark("cores"), mark("memory"), mark("system")),
     *(mark("components"), mark("covariance"), mark("columns"), mark("restarts"), mark("tolerance"), mark("steps")),
-    *(mark("shared"), mark("likelihood"), mark("degree corrected"), mark("hold out"), mark("laplacian")),
-    *(mark("source blocks"), mark("target blocks"), mark("annealing"), mark("split merge"), mark("starts")),
+    *(mark("source blocks"), mark("target blocks"), mark("shared"), mark("likelihood"), mark("degree corrected")),
+    *(mark("hold out"), mark("directed"), mark("self loops"), mark("repeated"), mark("missing"), mark("unobserved")),
+    *(mark("labels"), mark("label column"), mark("nodes"), mark("first"), mark("laplacian"), mark("annealing")),
+    *(mark("moves"), mark("max iterations"), mark("thin")),
     *(mark("guide"), mark("device"), mark("optimising"), mark("optimize"), mark("learning rate"), mark("criterion")),
 )
 N_DRAWN = 9  # quantities of a program of any size that get a density
