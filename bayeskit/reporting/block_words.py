@@ -178,9 +178,13 @@ def _prediction(metrics: Mapping[str, float]) -> str:
         n=number(pairs, 0),
         edges=number(edges, 0),
         auc=number(auc, 2),
-        precision=number(precision, 2),
-        base=number(edges / pairs, 2) if edges / pairs >= 0.01 else f"{edges / pairs:.2g}",
+        precision=_score(precision),
+        base=_score(edges / pairs),
     )
+
+
+def _score(value: float) -> str:
+    return number(value, 2) if value >= 0.01 or value == 0 else significant(value, 2)
 
 
 def block_key_values(fit: Fit, assessment: Assessment) -> list[tuple[str, str]]:

@@ -191,6 +191,14 @@ def test_the_first_screen_tells_blocks_links_certainty_groups_and_predictions() 
     assert sections.key_values == []
 
 
+def test_scores_of_rare_edges_keep_their_digits() -> None:
+    fit, assessment = assessed(block_fit("variational"))
+    rare = {"average_precision": 0.0022, "held_out_pairs": 999_990.0, "held_out_edges": 186.0}
+    report = block_report(fit, replace(assessment, metrics={**assessment.metrics, **rare}))
+    assert report is not None
+    assert "an average precision of 0.0022 (0.00019 by guessing)" in report.headline[-1]
+
+
 def test_two_partitions_are_told_apart() -> None:
     told = " ".join(reported(block_fit(blocks=(5, 3), n_nodes=120, shape=SHORT)).headline)
     assert "fall into 5 source blocks by whom they link to, and into 3 target blocks by who links to them" in told
