@@ -16,7 +16,7 @@ from statistical.dense import Dense
 import bayeskit as bk
 from bayeskit.core.errors import ConfigError
 from bayeskit.core.paths import resource
-from bayeskit.core.priors import UNIVARIATE, Prior
+from bayeskit.core.priors import REAL, Prior
 from bayeskit.core.types import Source
 from bayeskit.datasets.weather import WeatherData
 from bayeskit.inference._job import write_json
@@ -193,7 +193,7 @@ def test_scales_come_by_the_posteriors_names():
     np.testing.assert_allclose(values["signal_share"], z[..., :1] ** 2 / (z[..., :1] ** 2 + z[..., 1:] ** 2))
 
 
-@pytest.mark.parametrize("family", UNIVARIATE)
+@pytest.mark.parametrize("family", REAL)
 def test_folded_prior_is_drawn_from_as_its_density_says(family):
     prior = Prior("s", family, ARGUMENTS[family], lower=0.0)
     folded = FoldedPriors((prior, prior))
