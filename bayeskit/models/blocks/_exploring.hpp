@@ -170,8 +170,10 @@ class Explorer {
   bool lessen(std::int32_t* whole = nullptr) {
     const std::int32_t before = search_.total();
     typename Search<Policy>::Pair pair;
-    if (whole && before > kFew) {
-      search_.merge_down(static_cast<std::int32_t>(before / kStep));
+    if (whole && before > kFew * search_.sides()) {
+      // In step: where one side has many blocks, what the other merges is cheap, until nothing is left of it.
+      for (int side = 0; side < search_.sides(); ++side)
+        search_.merge_down(side, static_cast<std::int32_t>(search_.occupied(side) / kStep));
     } else {
       pair = search_.best_merge();
       if (pair.from >= 0) search_.merge(pair);
@@ -257,9 +259,13 @@ class Explorer {
       if (top.labels[0].empty() || search_.value() > top.value) keep(top);
       search_.merge({side, other, block, before - search_.value()});
     }
-    if (top.labels[0].empty()) return false;
-    take(top);
-    return true;
+    if (!top.labels[0].empty()) {
+      take(top);
+      return true;
+    }
+    const std::vector<double>& count = search_.state().partition(side).count;
+    const auto largest = std::max_element(count.begin(), count.begin() + n_blocks) - count.begin();
+    return search_.split(side, static_cast<std::int32_t>(largest), Cut::alike, 0) >= 0;
   }
 
   void divide_all() {

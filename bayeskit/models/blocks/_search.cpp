@@ -23,6 +23,7 @@ struct Session {
   virtual void polish() = 0;
   virtual void shake(std::int32_t rounds) = 0;
   virtual void widen(std::int32_t below, std::int32_t above) = 0;
+  virtual double drift() const = 0;
   virtual std::int32_t n_found() const = 0;
   virtual void found(std::int32_t* sizes, double* values) const = 0;
   virtual void labels(std::int32_t rows, std::int32_t columns, std::int32_t* first, std::int32_t* second) const = 0;
@@ -44,6 +45,7 @@ class SessionOf final : public Session {
   void polish() override { explorer_.polish(); }
   void shake(std::int32_t rounds) override { explorer_.shake(rounds); }
   void widen(std::int32_t below, std::int32_t above) override { explorer_.widen(below, above); }
+  double drift() const override { return search_.drift(); }
   std::int32_t n_found() const override { return static_cast<std::int32_t>(explorer_.path().size()); }
   void found(std::int32_t* sizes, double* values) const override {
     for (const auto& [size, found] : explorer_.path()) {
@@ -112,6 +114,7 @@ double session_value(void* session, const std::int32_t* first, const std::int32_
 void session_polish(void* session) { of(session).polish(); }
 void session_shake(void* session, std::int32_t rounds) { of(session).shake(rounds); }
 void session_widen(void* session, std::int32_t below, std::int32_t above) { of(session).widen(below, above); }
+double session_drift(void* session) { return of(session).drift(); }
 std::int32_t session_n_found(void* session) { return of(session).n_found(); }
 // Sizes as pairs, and values.
 void session_found(void* session, std::int32_t* sizes, double* values) { of(session).found(sizes, values); }

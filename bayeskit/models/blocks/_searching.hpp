@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <utility>
 #include <vector>
 
+#include "_candidates.hpp"
 #include "_random.hpp"
 #include "_state.hpp"
 
@@ -29,6 +31,7 @@ class Search {
       : limits(limits),
         state_(graph, shared, capacities[0], capacities[shared ? 0 : 1], std::move(policy)),
         random_(seed),
+        candidates_(state_, random_),
         change_(static_cast<std::size_t>(std::max(capacities[0], capacities[1])) + 1) {
     for (int side = 0; side < sides(); ++side) queued_[side].assign(static_cast<std::size_t>(graph.n), 0);
   }
@@ -54,9 +57,14 @@ class Search {
 
   // Number the blocks without gaps, and count everything anew.
   void tidy() {
+    const double kept_up = value_;
     for (int side = 0; side < sides(); ++side) named_[side] = labels(side);
     close_gaps();
+    drift_ = std::max(drift_, std::abs(kept_up - value_));
   }
+
+  // How far the value that is kept up was from the one counted anew, at most.
+  double drift() const { return drift_; }
 
   // Move single nodes, each to its best block, until none of them wants to move: those given, or all, and whoever's
   // neighbour has moved. No more than so many visits for each node of the graph.
@@ -114,25 +122,23 @@ class Search {
     value_ += pair.change;
   }
 
-  // Merge blocks with what costs them least until so few are left in all, each no more than once before the next look.
-  void merge_down(std::int32_t target) {
-    while (total() > target) {
+  // Merge blocks of one side with what costs them least until so few are left, each no more than once before the next
+  // look.
+  void merge_down(int side, std::int32_t target) {
+    target = std::max(target, limits.fewest[side]);
+    while (occupied(side) > target) {
       std::vector<Pair> pairs;
-      for (int side = 0; side < sides(); ++side)
-        for (std::int32_t k = 0; k < state_.partition(side).size && occupied(side) > limits.fewest[side]; ++k) {
-          const Pair found = partner(side, k, true);
-          if (found.from >= 0) pairs.push_back(found);
-        }
+      for (std::int32_t k = 0; k < state_.partition(side).size; ++k) {
+        const Pair found = partner(side, k, true);
+        if (found.from >= 0) pairs.push_back(found);
+      }
       if (pairs.empty()) return;
       std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.change > b.change; });
-      for (auto& flags : touched_) flags.assign(change_.size(), 0);
-      bool first = true;
+      std::vector<char> touched(change_.size(), 0);
       for (Pair& pair : pairs) {
-        std::vector<char>& touched = touched_[pair.side];
-        if (total() <= target || occupied(pair.side) <= limits.fewest[pair.side]) continue;
+        if (occupied(side) <= target) break;
         if (touched[pair.from] || touched[pair.to]) continue;
-        if (!first) pair.change = state_.merge_change(pair.side, pair.from, pair.to);
-        first = false;
+        pair.change = state_.merge_change(side, pair.from, pair.to);
         touched[pair.from] = touched[pair.to] = 1;
         merge(pair);
       }
@@ -151,14 +157,10 @@ class Search {
     if (other < 0) return -1;
     collect(side, block, block);
     if (members_.size() < 2) return -1;
-    if (cut == Cut::random) {
-      half_.clear();
-      for (std::int32_t node : members_)
-        if (random_.below(2)) half_.push_back(node);
-    } else {
-      grow(side, block, cut == Cut::near && state_.shared());
-    }
-    for (std::int32_t node : half_) move(side, node, other);
+    const bool along_edges = cut == Cut::near && state_.shared();
+    const auto& half = cut == Cut::random ? candidates_.half_at_random(members_)
+                                          : candidates_.nearest_half(side, block, members_, along_edges);
+    for (std::int32_t node : half) move(side, node, other);
     share(side, block, other, sweeps);
     const Partition& part = state_.partition(side);
     return part.count[block] > 0.0 && part.count[other] > 0.0 ? other : -1;
@@ -207,15 +209,15 @@ class Search {
 
  private:
   static constexpr std::int32_t kAll = 48;  // blocks, up to which each visit looks at all of them
-  static constexpr int kSamples = 12;
   static constexpr std::int32_t kAllPairs = 96;  // blocks, up to which all pairs are weighed
 
   BlockState<Policy> state_;
   Random random_;
-  double value_ = 0.0;
-  std::vector<double> change_;
-  std::vector<std::int32_t> named_[2], order_, queue_, candidates_, members_, half_;
-  std::vector<char> queued_[2], touched_[2];
+  Candidates<Policy> candidates_;
+  double value_ = 0.0, drift_ = 0.0;
+  std::vector<double> change_, odds_;
+  std::vector<std::int32_t> named_[2], order_, queue_, members_;
+  std::vector<char> queued_[2];
 
   void collect(int side, std::int32_t first, std::int32_t second) {
     members_.clear();
@@ -224,46 +226,21 @@ class Search {
       if (label[i] == first || label[i] == second) members_.push_back(i);
   }
 
-  // Half of the members, or all that there is a way to, from one of them on, nearest first.
-  void grow(int side, std::int32_t block, bool direct) {
-    const Graph& graph = state_.graph();
-    half_.assign(1, members_[random_.below(static_cast<std::int32_t>(members_.size()))]);
-    reached_.assign(static_cast<std::size_t>(n_nodes()), 0);
-    reached_[half_.front()] = 1;
-    const auto reach = [&](std::int32_t node) {
-      if (reached_[node] || state_.label(side, node) != block || half_.size() * 2 >= members_.size()) return;
-      reached_[node] = 1;
-      half_.push_back(node);
-    };
-    const auto each = [](const Adjacency& edges, std::int32_t node, auto call) {
-      for (std::int64_t at = edges.start[node]; at < edges.start[node + 1]; ++at) call(edges.node[at]);
-    };
-    const Adjacency& back = graph.directed ? graph.in : graph.out;
-    for (std::size_t at = 0; at < half_.size() && half_.size() * 2 < members_.size(); ++at) {
-      const std::int32_t node = half_[at];
-      if (state_.shared() || side == 0)
-        each(graph.out, node, [&](std::int32_t j) { direct ? reach(j) : each(back, j, reach); });
-      if (state_.shared() ? graph.directed : side == 1)
-        each(graph.in, node, [&](std::int32_t j) { direct ? reach(j) : each(graph.out, j, reach); });
-    }
-  }
-  std::vector<char> reached_;
-
   // What a block is best merged with; of many blocks, among some that share neighbours with it.
   Pair partner(int side, std::int32_t from, bool both_ways) {
     const Partition& part = state_.partition(side);
     Pair best;
     if (part.count[from] == 0.0) return best;
-    candidates_.clear();
-    if (part.occupied > kAllPairs) {
-      propose_for_block(side, from);
-    } else {
-      for (std::int32_t k = both_ways ? 0 : from + 1; k < part.size; ++k) candidates_.push_back(k);
-    }
-    for (std::int32_t to : candidates_) {
-      if (to == from || part.count[to] == 0.0) continue;
+    const auto look_at = [&](std::int32_t to) {
+      if (to == from || part.count[to] == 0.0) return;
       const double change = state_.merge_change(side, from, to);
       if (change > best.change) best = {side, from, to, change};
+    };
+    if (part.occupied > kAllPairs) {
+      collect(side, from, from);
+      for (std::int32_t to : candidates_.of_block(side, members_)) look_at(to);
+    } else {
+      for (std::int32_t to = both_ways ? 0 : from + 1; to < part.size; ++to) look_at(to);
     }
     return best;
   }
@@ -337,10 +314,10 @@ class Search {
           if (change_[k] > change_[best] + kGain && (opens || part.count[k] > 0.0)) best = k;
       }
     } else {
-      propose(side, node);
+      const auto& some = candidates_.of_node(side, node);
       state_.take_out(side, node);
       change_[from] = state_.score(from);
-      for (std::int32_t k : candidates_) {
+      for (std::int32_t k : some) {
         if (k == from) continue;
         change_[k] = state_.score(k);
         if (change_[k] > change_[best] + kGain) best = k;
@@ -360,7 +337,7 @@ class Search {
   std::int32_t drawn(const Partition& part, bool opens, std::int32_t from, double temperature) {
     double top = change_[from], total = 0.0;
     bool empty = false;
-    order_weights_.assign(static_cast<std::size_t>(part.size), 0.0);
+    odds_.assign(static_cast<std::size_t>(part.size), 0.0);
     for (std::int32_t k = 0; k < part.size; ++k)
       if (opens || part.count[k] > 0.0) top = std::max(top, change_[k]);
     for (std::int32_t k = 0; k < part.size; ++k) {
@@ -368,45 +345,12 @@ class Search {
         if (k != from && (!opens || empty || part.count[from] == 0.0)) continue;
         empty = true;
       }
-      total += order_weights_[k] = std::exp((change_[k] - top) / temperature);
+      total += odds_[k] = std::exp((change_[k] - top) / temperature);
     }
     double at = random_.uniform() * total;
     for (std::int32_t k = 0; k < part.size; ++k)
-      if ((at -= order_weights_[k]) < 0.0) return k;
+      if ((at -= odds_[k]) < 0.0) return k;
     return from;
-  }
-  std::vector<double> order_weights_;
-
-  // Blocks worth a look: of neighbours, and of nodes that share a neighbour.
-  void propose(int side, std::int32_t node) {
-    candidates_.clear();
-    const Graph& graph = state_.graph();
-    for (int sample = 0; sample < kSamples; ++sample) {
-      const bool out = state_.shared() ? !graph.directed || random_.below(2) == 0 : side == 0;
-      const std::int32_t middle = neighbour(out ? graph.out : graph.in, node);
-      if (middle < 0) continue;
-      if (state_.shared()) candidates_.push_back(state_.label(0, middle));
-      const std::int32_t other = neighbour(out && graph.directed ? graph.in : graph.out, middle);
-      if (other >= 0) candidates_.push_back(state_.label(side, other));
-    }
-    std::sort(candidates_.begin(), candidates_.end());
-    candidates_.erase(std::unique(candidates_.begin(), candidates_.end()), candidates_.end());
-  }
-  void propose_for_block(int side, std::int32_t block) {
-    collect(side, block, block);
-    std::vector<std::int32_t> found;
-    for (int sample = 0; sample < kSamples; ++sample) {
-      propose(side, members_[random_.below(static_cast<std::int32_t>(members_.size()))]);
-      for (int few = 0; few < 3 && !candidates_.empty(); ++few)
-        found.push_back(candidates_[random_.below(static_cast<std::int32_t>(candidates_.size()))]);
-    }
-    std::sort(found.begin(), found.end());
-    found.erase(std::unique(found.begin(), found.end()), found.end());
-    candidates_ = found;
-  }
-  std::int32_t neighbour(const Adjacency& edges, std::int32_t node) {
-    const auto degree = static_cast<std::int32_t>(edges.start[node + 1] - edges.start[node]);
-    return degree == 0 ? -1 : edges.node[edges.start[node] + random_.below(degree)];
   }
 };
 

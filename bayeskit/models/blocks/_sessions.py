@@ -95,6 +95,10 @@ class Session:
         """Look for the best partitions into a few blocks less, and more, than the best has, of either side."""
         self._library.session_widen(self._handle, below, above)
 
+    def drift(self) -> float:
+        """Return how far, at most, the value kept up while nodes moved was from the one counted anew."""
+        return float(self._library.session_drift(self._handle))
+
     def found(self) -> Mapping[Sizes, float]:
         """Return the values of what was found by numbers of blocks."""
         count = self._library.session_n_found(self._handle)
@@ -113,7 +117,7 @@ def search_library() -> ctypes.CDLL:
     """Compile ``_search.cpp``, or take it from the cache."""
     library = load_library(Path(__file__).with_name("_search.cpp"))
     library.length_new.restype = library.integrated_new.restype = ctypes.c_void_p
-    library.session_value.restype = ctypes.c_double
+    library.session_value.restype = library.session_drift.restype = ctypes.c_double
     for name in ("descend", "polish", "shake", "widen", "found", "labels", "free"):
         getattr(library, f"session_{name}").restype = None
     return library

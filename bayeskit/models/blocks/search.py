@@ -95,7 +95,7 @@ def search_partition(
     seed
         Of the search.
     restarts
-        Searches, the best of which counts; by default two, one of large graphs.
+        Searches, the best of which counts; by default a few, of large graphs one.
 
     Raises
     ------
@@ -110,7 +110,8 @@ def search_partition(
         check_counts(pairs)
     limits = _limits(spec, pairs, most_blocks, n_source_blocks, n_target_blocks)
     if restarts is None:
-        restarts = 2 if pairs.n_nodes <= _SOME_NODES else 1
+        few = 2 if spec.shared else 6 if pairs.n_nodes <= _FEW_NODES else 3
+        restarts = few if pairs.n_nodes <= _SOME_NODES else 1
     from threadpoolctl import threadpool_limits
 
     searcher = _Searcher(spec, pairs, limits, integrated=objective == "icl")
@@ -118,7 +119,7 @@ def search_partition(
     n_threads = min(restarts, len(os.sched_getaffinity(0)))
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
         sessions = list(pool.map(searcher.run, range(restarts), rngs))
-    max(sessions, key=lambda session: max(session.found().values())).widen(_BELOW, _ABOVE)
+    max(sessions, key=lambda session: _best(session)[1]).widen(_BELOW, _ABOVE)
     return searcher.gathered(sessions)
 
 
@@ -154,26 +155,34 @@ class _Searcher:
         return Found(best.assignments, best.n_source_blocks, best.n_target_blocks, best.score, ordered)
 
     def _start(self, number: int, rng: np.random.Generator) -> list[Labels]:
-        """Return a start: of few nodes each by itself, of more by their positions or at random, in turn."""
+        """Return a start: from positions, or, in turn with that, of few nodes each by itself, of more at random."""
         n_nodes, n_partitions = self.pairs.n_nodes, len(self.spec.partitions)
+        n_blocks = max(_FINE if n_nodes <= _SOME_NODES else _COARSE, 3 * max(self.limits.fewest))
         if n_nodes <= _FEW_NODES:
-            return singletons(self.pairs, n_partitions)
-        n_blocks = min(n_nodes, max(_FINE if n_nodes <= _SOME_NODES else _COARSE, 3 * max(self.limits.fewest)))
+            if number % 2 == 0:
+                return singletons(self.pairs, n_partitions)
+            return over_split(self.pairs, n_partitions, max(n_nodes // 3, *self.limits.fewest), rng)
+        n_blocks = min(n_nodes, n_blocks)
         if number % 2:
             return at_random(self.pairs, n_partitions, n_blocks, rng)
         return over_split(self.pairs, n_partitions, n_blocks, rng)
 
     def _agglomerated(self, start: list[Labels], rng: np.random.Generator) -> Session:
-        """Descend from a start, and again from a finer one while the best has not much fewer blocks than that."""
-        divided, largest = False, max(int(labels.max()) + 1 for labels in start)
+        """Descend from a start, and from its best with all blocks divided, while this is better and not much coarser."""
+        largest = max(int(labels.max()) + 1 for labels in start)
+        session = self._session(False, largest, rng)
+        session.descend(start, divided=False)
         while True:
-            session = self._session(False, largest, rng)
-            session.descend(start, divided=divided)
-            sizes = _best(session)
-            done = 2 * max(sizes) <= largest or largest >= self.pairs.n_nodes
-            if done or min(largest, max(self.limits.most)) <= max(self.limits.fewest):
+            sizes, value = _best(session)
+            reach = min(max(self.limits.most), self.pairs.n_nodes)
+            if 2 * max(sizes) <= largest or largest >= reach or reach <= max(self.limits.fewest):
                 return session
-            start, divided, largest = session.labels(sizes), True, min(2 * max(sizes), self.pairs.n_nodes)
+            largest = min(2 * max(sizes), self.pairs.n_nodes)
+            finer = self._session(False, largest, rng)
+            finer.descend(session.labels(sizes), divided=True)
+            if _best(finer)[1] <= value:
+                return session
+            session = finer
 
     def _continued(self, session: Session, rng: np.random.Generator) -> Session:
         """Descend by integrated likelihoods from where the description length has half as many blocks again as best."""
@@ -195,9 +204,8 @@ class _Searcher:
         )
 
 
-def _best(session: Session) -> Sizes:
-    values = session.found()
-    return max(values, key=lambda sizes: values[sizes])
+def _best(session: Session) -> tuple[Sizes, float]:
+    return max(session.found().items(), key=lambda found: found[1])
 
 
 def _limits(
