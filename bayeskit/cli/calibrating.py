@@ -91,7 +91,7 @@ def calibrate_sbm(data: OptionalGraphFile = None, **given: Any) -> None:
     file = data or workflows.shipped("drosophila-edges.csv")
     shared = given["shared"] or given["directed"] is False
     sources = "2" if given["source_blocks"] == "auto" else given["source_blocks"]
-    targets = None if shared else given["target_blocks"] or sources
+    targets = given["target_blocks"] or (None if shared else sources)
     asked = {**given, "engine": given["engine"] or "gibbs", "source_blocks": sources, "target_blocks": targets}
     _calibrate(block_task(file, asked, calibration_config(asked["engine"])), given)
 

@@ -233,13 +233,16 @@ Labels = Annotated[
 LabelColumn = Annotated[str | None, typer.Option(help="The column of --labels, or of the graph's nodes, with groups.")]
 SourceBlocks = Annotated[str, typer.Option(help="How many blocks of sources, or auto: chosen by --criterion.")]
 TargetBlocks = Annotated[
-    str | None, typer.Option(help="How many blocks of targets, or auto; with --shared as many as of sources.")
+    str | None,
+    typer.Option(help="How many blocks of targets, or auto (unless given); with --shared as many as of sources."),
 ]
 Shared = Annotated[bool, typer.Option("--shared", help="One block a node, as a source and as a target.")]
 BlockCriterion = Annotated[
-    Literal["icl", "dl", "elbo"],
+    Literal["icl", "dl", "elbo"] | None,
     typer.Option(
-        "--criterion", help="What auto chooses by: integrated complete likelihood, description length, or the bound."
+        "--criterion",
+        help="What auto chooses by: integrated complete likelihood (icl, unless given), description length, or the "
+        "bound.",
     ),
 ]
 BlockLikelihood = Annotated[
@@ -320,7 +323,7 @@ BLOCKS: Group = {
     "source_blocks": (SourceBlocks, "auto"),
     "target_blocks": (TargetBlocks, None),
     "shared": (Shared, False),
-    "criterion": (BlockCriterion, "icl"),
+    "criterion": (BlockCriterion, None),
     "likelihood": (BlockLikelihood, None),
     "degree_corrected": (DegreeCorrected, False),
     "hold_out": (HoldOut, 0.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,7 +26,7 @@ def gmm(
     covariance: Covariance = "full",
     dp: bool = False,
     standardise: bool = True,
-    prior: tuple[str, ...] | list[str] = (),
+    prior: str | Sequence[str] = (),
     notify: Callable[[str], None] | None = None,
 ) -> GMM:
     """Make a Gaussian mixture of points.
@@ -66,7 +66,7 @@ def gmm(
     """
     if criterion not in CRITERIA:
         raise ConfigError(f"criterion '{criterion}' is unknown; choose from {', '.join(CRITERIA)}")
-    own: dict[str, Any] = {"covariance": covariance, "dp": dp, "standardise": standardise, "prior": tuple(prior)}
+    own: dict[str, Any] = {"covariance": covariance, "dp": dp, "standardise": standardise, "prior": prior}
     if components != "auto":
         made = models.gmm(data, components=components, **own)
         return replace(made, options={**made.options, "components": components})

@@ -228,3 +228,33 @@ def test_engines_that_know_no_graphs_are_refused():
     model = bk.sbm(bk.graph(np.eye(5)[::-1]), source_blocks=2, target_blocks=2)
     with pytest.raises(ConfigError, match="engine metropolis cannot fit sbm; choose from vb"):
         bk.fit(model, engine="metropolis")
+
+
+@pytest.mark.parametrize("number", [np.int64(3), 3], ids=["of NumPy", "of Python"])
+def test_a_number_of_blocks_is_taken_as_given_and_kept_as_a_plain_one(number):
+    model = bk.sbm(bk.graph(np.eye(5)[::-1]), source_blocks=number, target_blocks=number, prior="theta=beta(1, 3)")
+    assert (model.spec.n_source_blocks, model.spec.n_target_blocks) == (3, 3)
+    assert type(model.options["source_blocks"]) is int
+    assert model.spec.rate_arguments == (1.0, 3.0)
+
+
+@pytest.mark.parametrize("wrong", ["3", "many", 2.0, True])
+def test_what_is_no_number_of_blocks_is_refused(wrong):
+    with pytest.raises(ConfigError, match="--source-blocks must be a whole number or auto"):
+        bk.sbm(bk.graph(np.eye(5)[::-1]), source_blocks=wrong)
+
+
+def test_a_criterion_with_nothing_to_choose_is_refused():
+    nothing = bk.graph(np.eye(5)[::-1])
+    with pytest.raises(ConfigError, match="leave it out"):
+        bk.sbm(nothing, source_blocks=2, target_blocks=2, criterion="dl")
+    assert bk.sbm(nothing, criterion="dl").options["criterion"] == "dl"
+    assert bk.sbm(nothing).options["criterion"] == "icl"
+
+
+def test_calibration_takes_no_number_of_targets_for_one_partition(folder):
+    words = ["--shared", "--source-blocks", "2", "--target-blocks", "3", "--simulations", "2", "--out", "bad"]
+    status, complaint = called("calibrate", "sbm", "edges.csv", *words, cwd=folder)
+    assert status == 2
+    assert "no shared partition" in complaint
+    assert not (folder / "bad").exists()
