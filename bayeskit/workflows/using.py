@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from bayeskit.core.errors import ConfigError, DataError
 from bayeskit.core.files import readable_disk_errors, write_text
 from bayeskit.core.types import Fit
+from bayeskit.datasets._files import read_bytes
+from bayeskit.datasets._graph_cells import text_of
+from bayeskit.datasets._graph_sheets import open_sheet
 from bayeskit.datasets._problems import Place, counted, listed
-from bayeskit.datasets.tables import Table, read_table, refuse_same_names
+from bayeskit.datasets.tables import read_table, refuse_same_names
 from bayeskit.diagnostics.weighted import draw_weights
 from bayeskit.models.blocks.prediction import predict_pairs
 from bayeskit.models.mixtures.parameters import Components
@@ -84,14 +87,17 @@ def predict(
         ``certainty``, the chance that it is this one; ``p_1``, ``p_2`` and so on, the chance of each component (mean
         over the posterior), with ``p_1_low`` and ``p_1_high``, 5 % and 95 % of it (not of a point estimate);
         ``log_density``; and ``anomaly``, from 0 to 1: the chance that a new point of the same mixture has a higher
-        density, so that 0.99 means that one in a hundred is as unusual.
+        density, so that 0.99 means that one in a hundred is as unusual. Of a block model, of the pairs of nodes that
+        ``source`` and ``target`` name: ``expected_weight``, the chance of an edge or the mean count; its 95 % interval
+        from ``low`` to ``high``; ``source_block`` and ``target_block``, the likeliest ones, from 1.
 
     Raises
     ------
     ConfigError
         If runs of this model do not predict.
     DataError
-        If a column is missing or holds text or infinite values, or the run has no draws.
+        If a column is missing or holds text or infinite values, or names of nodes that the run has not, or the run has
+        no draws.
     """
     check_seed(seed)
     fit, use = _used(run, "predict new data")
@@ -194,14 +200,14 @@ def _components(fit: Fit, rng: np.random.Generator) -> Components:
 
 def _read_pairs(fit: Fit, data: Data) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.generic]]:
     """Return the positions of the nodes that the columns ``source`` and ``target`` name, ``n_rows x 2``."""
-    frame, rows, place = _frame(data)
+    frame, rows, place = _texts(data)
     lacking = [name for name in _PAIR if name not in frame]
     if lacking:
         raise place.error(f"there is no column {listed(lacking)}", f"it needs {' and '.join(_PAIR)}, names of nodes")
     positions = {str(name): at for at, name in enumerate(np.asarray(fit.posterior["derived"]["node"]))}
     found = np.empty((len(frame), 2), dtype=np.int64)
     for side, column in enumerate(_PAIR):
-        names = [_name(cell) for cell in frame[column]]
+        names = [text_of(cell) for cell in frame[column]]
         unknown = [(rows[at], name) for at, name in enumerate(names) if name not in positions]
         if unknown:
             raise place.error("no node of the run has this name", "correct it", column=column, cells=unknown)
@@ -209,9 +215,20 @@ def _read_pairs(fit: Fit, data: Data) -> tuple[pd.DataFrame, NDArray[Any], NDArr
     return frame, found, rows
 
 
-def _name(cell: object) -> str:
-    """Return a node's name; of a column of whole numbers these, which may have been read as others."""
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+def _texts(data: Data) -> tuple[pd.DataFrame, NDArray[np.generic], Place]:
+    """Return columns, those of a file as texts, what each row is called, and where they come from."""
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        place = Place("the data frame")
+        refuse_same_names([str(name) for name in data.columns], place)
+        return data, data.index.to_numpy(), place
+    place = Place(os.fspath(data))
+    sheet = open_sheet(read_bytes(Path(data), place), Path(data).suffix.lower(), place)
+    refuse_same_names(sheet.header, place)
+    cells = sheet.read(range(len(sheet.header)))
+    columns = (np.array(column.texts, dtype=object)[column.codes] for column in cells.names)
+    return pd.DataFrame(dict(zip(sheet.header, columns, strict=True))), cells.rows, place
 
 
 def _predict_pairs(fit: Fit, values: NDArray[Any], rng: np.random.Generator) -> Results:
@@ -248,38 +265,22 @@ def _read(
     import pandas as pd
 
     if isinstance(data, pd.DataFrame):
-        frame, rows, place = _frame(data)
+        place = Place("the data frame")
         values = _frame_values(data, columns, place)
+        frame, rows = data, data.index.to_numpy()
     else:
         place = Place(os.fspath(data))
         table = read_table(os.fspath(data), place)
         refuse_same_names(table.header, place)
         values = np.column_stack([table.wanted_numbers(table.position(name, place), place) for name in columns])
-        frame, rows = _cells(table), table.rows
+        frame = pd.DataFrame({name: table.cells(at) for at, name in enumerate(table.header)})
+        rows = table.rows
     for at, name in enumerate(columns):
         infinite = np.flatnonzero(np.isinf(values[:, at]))
         if infinite.size:
             cells = [(rows[row], float(values[row, at])) for row in infinite]
             raise place.error("infinite", "correct it, or leave it empty", column=name, cells=cells)
     return frame, values, rows
-
-
-def _frame(data: Data) -> tuple[pd.DataFrame, NDArray[np.generic], Place]:
-    """Return the columns as they are, what each row is called, and where they come from."""
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        return data, data.index.to_numpy(), Place("the data frame")
-    place = Place(os.fspath(data))
-    table = read_table(os.fspath(data), place)
-    refuse_same_names(table.header, place)
-    return _cells(table), table.rows, place
-
-
-def _cells(table: Table) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({name: table.cells(at) for at, name in enumerate(table.header)})
 
 
 def _frame_values(data: pd.DataFrame, columns: tuple[str, ...], place: Place) -> Floats:

@@ -152,6 +152,30 @@ def test_new_pairs_are_predicted_by_name(run, folder, tmp_path):
     assert not (tmp_path / "no.csv").exists()
 
 
+def test_names_of_nodes_in_new_pairs_are_texts(tmp_path):
+    """However large the file is, and whatever types its columns have."""
+    weights = np.zeros((6, 6))
+    weights[0, 1:] = 1
+    model = bk.sbm(bk.graph(weights, nodes=["7", "8", "007", "008", "9", "10"]), source_blocks=2, target_blocks=1)
+    fit = bk.fit(model, config=bk.VBConfig(draws=20), seed=1)
+    by_name = {
+        source: bk.predict(fit, pd.DataFrame({"source": [source], "target": ["8"]}))["expected_weight"][0]
+        for source in ("7", "007")
+    }
+    assert by_name["7"] > by_name["007"] + 0.1
+    (tmp_path / "few.csv").write_text("source,target\n007,8\n")
+    (tmp_path / "many.csv").write_text("source,target\n" + "007,8\n" * 400_000)
+    (tmp_path / "few.tsv").write_text("source\ttarget\n007\t8\n")
+    for name in ("few.csv", "many.csv", "few.tsv"):
+        links = bk.predict(fit, tmp_path / name)
+        assert set(links["source"]) == {"007"}
+        assert (links["expected_weight"] == by_name["007"]).all()
+    pd.DataFrame({"source": [7, 9], "target": [10, 8]}).to_parquet(tmp_path / "numbers.parquet")
+    links = bk.predict(fit, tmp_path / "numbers.parquet")
+    assert list(links["target"]) == ["10", "8"]
+    assert links["expected_weight"][0] == by_name["7"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
