@@ -67,8 +67,9 @@ def assess_convergence(fit: Fit) -> Assessment:
     -----
     What has the same value in every draw of every chain (the 1s and 0s of a Cholesky factor, say), or never holds a
     number, has nothing to converge: it is left out and counted. It fails all the same if it is a parameter that the
-    model's card has a prior for, or where the sampler itself stood still. What holds numbers in some draws only has a
-    verdict of its own.
+    model's card has a prior for, or where the sampler itself stood still; but chains of a block model's assignments
+    that all stay at one partition, each from a start of its own, have found what there is. What holds numbers in some
+    draws only has a verdict of its own.
     """
     tree = fit.posterior
     statistics = tree["sample_stats"]
@@ -79,7 +80,8 @@ def assess_convergence(fit: Fit) -> Assessment:
     if summary.empty or draws < MIN_DRAWS:
         return Assessment(_too_little(draws), summary, {"chains": chains, "draws": draws})
     parameters = {prior.name for prior in fit.provenance.card.priors}
-    constant = _constant(found, statistics.to_dataset()) & ~_variables(summary).isin(parameters)
+    moving = ("energy",) if fit.provenance.card.blocks is not None else ("lp", "energy")
+    constant = _constant(found, statistics.to_dataset(), moving) & ~_variables(summary).isin(parameters)
     broken = found["broken"].to_numpy(dtype=bool)
     summary.loc[constant | broken, _JUDGED] = np.nan
     remedies = {**{name: say(text) for name, text in _REMEDIES.items()}, **fit.provenance.card.remedies}
@@ -141,10 +143,10 @@ def _too_little(draws: int) -> tuple[Verdict, ...]:
     )
 
 
-def _constant(found: pd.DataFrame, statistics: xr.Dataset) -> NDArray[np.bool_]:
-    """Return which quantities may stand still: none, where nothing moves."""
+def _constant(found: pd.DataFrame, statistics: xr.Dataset, moving: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which quantities may stand still: none, where nothing moves, or one of the ``moving`` statistics."""
     still = (found["span"].isna() | (found["span"] <= ROUNDING * found["mean"].abs())).to_numpy()
-    moves = [statistics[name].to_numpy() for name in ("lp", "energy") if name in statistics]
+    moves = [statistics[name].to_numpy() for name in moving if name in statistics]
     if still.all() or any(np.ptp(values) == 0 for values in moves):
         return np.zeros_like(still)
     return still

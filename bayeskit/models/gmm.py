@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.priors import Prior
 from bayeskit.core.types import Draws, ModelCard, Source
 from bayeskit.datasets.points import Points
 from bayeskit.models._gmm_data import number_of_components, three_groups_of_points
@@ -81,6 +82,11 @@ class GMM:
     def source(self) -> Source:
         """The file that the points came from."""
         return self.data.source
+
+    @property
+    def priors(self) -> tuple[Prior, ...]:
+        """Priors of the parameters, with the scales that the data gave them."""
+        return self.spec.priors
 
     @property
     def points(self) -> Floats:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError
+from bayeskit.core.priors import Prior
 from bayeskit.core.types import Draws, ModelCard, Source
 from bayeskit.datasets.graphs import Graph, graph
 from bayeskit.models.blocks.card import block_card
@@ -84,6 +85,11 @@ class SBM:
     def source(self) -> Source:
         """The file that the graph came from."""
         return self.data.source
+
+    @property
+    def priors(self) -> tuple[Prior, ...]:
+        """Priors of the parameters, with the scales that the data gave them."""
+        return self.spec.priors
 
     @property
     def hold_out(self) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bayeskit import calibrations
-from bayeskit.core.errors import InferenceError, ProgramError
+from bayeskit.core.errors import ConfigError, InferenceError, ProgramError
 from bayeskit.core.files import write_text
 from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Provenance
@@ -95,7 +95,7 @@ def calibrate(
     Raises
     ------
     ConfigError
-        For options that make no sense, or a folder that holds something else.
+        For options that make no sense, data that are in no file, or a folder that holds something else.
     InferenceError
         If the posterior given the data at hand, from which truths are drawn, did not converge.
     ProgramError
@@ -109,7 +109,11 @@ def calibrate(
     """
     how = config or calibration_config("gibbs" if isinstance(model, GMM | SBM) else "stan")
     fitted = task_of(model, how, seed)
-    assert not isinstance(fitted, DensityTask | PyroTask)
+    if isinstance(fitted, DensityTask | PyroTask):
+        raise ConfigError(
+            "a calibration keeps what it can be repeated by, and these data are in no file; save them, and load them "
+            "(load_points, load_graph)"
+        )
     task = CalibrationTask(
         fitted,
         simulations=simulations,

@@ -12,6 +12,7 @@ from bayeskit.core.errors import ConfigError, ReportError
 from bayeskit.core.files import write_text
 from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Assessment, Fit, Kind, Provenance, Source
+from bayeskit.datasets._problems import counted
 from bayeskit.diagnostics.convergence import assess_convergence
 from bayeskit.diagnostics.independent import assess_independent
 from bayeskit.diagnostics.mixtures import assess_mixture
@@ -223,8 +224,9 @@ def fit_to_folder(
     if isinstance(model, GMM) and model.selection:
         notify(f"{model.spec.n_components} components, chosen by {model.options['criterion']}")
     if isinstance(model, SBM) and model.selection:
-        told = " x ".join(str(size) for size in model.spec.partitions.values())
-        notify(f"{told} blocks, chosen by {model.options['criterion']}")
+        sizes = list(model.spec.partitions.values())
+        told = counted(sizes[0], "block") if len(sizes) == 1 else f"{sizes[0]} x {sizes[1]} blocks"
+        notify(f"{told}, chosen by {model.options['criterion']}")
     with runs.new_folder(out, overwrite=overwrite) as partial:
         with runs.scratch(partial) as chains:
             fitted = fit(model, config=task.config, seed=task.seed, output_dir=chains, progress=progress)

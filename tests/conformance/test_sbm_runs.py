@@ -15,6 +15,7 @@ from models.block_graphs import adjusted_rand, planted
 import bayeskit as bk
 from bayeskit import workflows
 from bayeskit.core.errors import ConfigError
+from bayeskit.datasets.points import points
 
 N, K = 90, 3
 QUICK = {
@@ -84,13 +85,29 @@ def test_draws_of_the_nodes_blocks_are_kept_under_common_labels(run):
     assert np.diag(rates).min() > 3 * rates[~np.eye(K, dtype=bool)].max()
 
 
+def test_chains_at_one_partition_have_converged_and_at_two_have_not(folder):
+    """Of blocks so clear that no node ever leaves its own."""
+    model = bk.sbm(bk.load_graph(folder / "edges.csv"), source_blocks=K, target_blocks=K, shared=True)
+    fit = bk.fit(model, config=bk.GibbsConfig(warmup=100, draws=200), seed=1)
+    posterior = fit.posterior["posterior"]
+    assert np.ptp(posterior["log_density"].to_numpy()) == 0
+    verdicts = {verdict.name: verdict for verdict in bk.assess(fit).verdicts}
+    assert verdicts["r_hat"].passed
+    assert verdicts["mcse"].passed
+    posterior["log_density"][1] -= 20.0  # negative control
+    fit.posterior["sample_stats"]["lp"][1] -= 20.0
+    assert {verdict.name: verdict for verdict in bk.assess(fit).verdicts}["r_hat"].passed is False
+
+
 def test_the_script_gives_the_same_draws(folder, run):
     options = ["--shared", "--source-blocks", K, "--labels", "kinds.csv", "--engine", "gibbs", *QUICK["gibbs"]]
     printed = bayeskit("script", "sbm", "edges.csv", *options, "--out", "by-script", cwd=folder)
     assert printed.returncode == 0, printed.stderr
-    (folder / "analysis.py").write_text(printed.stdout)
+    # As a comment of the script says, model.priors shows the scales.
+    (folder / "analysis.py").write_text(printed.stdout + "print(model.priors[0])\n")
     done = subprocess.run([sys.executable, "analysis.py"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert "dirichlet(1)" in done.stdout
     assert (folder / "by-script" / "summary.csv").read_text() == (run("gibbs") / "summary.csv").read_text()
 
 
@@ -282,3 +299,24 @@ def test_calibration_takes_no_number_of_targets_for_one_partition(folder):
     assert status == 2
     assert "no shared partition" in complaint
     assert not (folder / "bad").exists()
+
+
+def test_a_number_that_was_chosen_is_told(tmp_path):
+    """Of graphs with one block there are many."""
+    (tmp_path / "path.csv").write_text("source,target\na,b\nb,c\n")
+    status, complaint = called("fit", "sbm", "path.csv", "--undirected", "--out", "run", cwd=tmp_path)
+    assert status == 0, complaint
+    assert "1 block, chosen by icl" in complaint
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        bk.sbm(bk.graph(np.eye(5)[::-1]), source_blocks=2, target_blocks=2),
+        bk.gmm(points(np.arange(20.0)[:, None]), components=1),
+    ],
+    ids=["graph", "points"],
+)
+def test_a_calibration_of_data_in_no_file_is_refused_by_name(model):
+    with pytest.raises(ConfigError, match="these data are in no file; save them"):
+        bk.calibrate(model, simulations=2)
