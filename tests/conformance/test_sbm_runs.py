@@ -249,6 +249,14 @@ def test_a_complete_graph_and_one_without_structure_have_one_block(shared):
         assert (model.spec.n_source_blocks, model.spec.n_target_blocks) == (1, 1)
 
 
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "two partitions"])
+def test_chains_with_one_block_have_converged(shared):
+    noise = (np.random.default_rng(1).random((12, 12)) < 0.3).astype(float)
+    model = bk.sbm(bk.graph(noise), source_blocks=1, target_blocks=1, shared=shared)
+    assessment = bk.assess(bk.fit(model, engine="gibbs", seed=1))
+    assert assessment.passed, assessment
+
+
 def test_isolated_nodes_have_a_block_too():
     weights = np.zeros((30, 30))
     weights[:10, 10:20] = 1

@@ -74,7 +74,7 @@ def block_card(model: SBM, draws: Draws | None = None) -> ModelCard:
         program=pyro_text(),
         language="python",
         quantities=_quantities(model),
-        priors=spec.priors,
+        priors=tuple(prior for prior in spec.priors if prior.name != "pi" or _has_shares(model)),
         remedies={name: say(text) for name, text in _REMEDIES.items()},
         notes=_notes(model),
         blocks=BlockCard(
@@ -90,6 +90,11 @@ def block_card(model: SBM, draws: Draws | None = None) -> ModelCard:
             has_labels=model.data.labels is not None,
         ),
     )
+
+
+def _has_shares(model: SBM) -> bool:
+    """Return whether shares are unknown: one block's is 1."""
+    return max(model.spec.partitions.values()) > 1
 
 
 def pyro_text() -> str:
@@ -188,7 +193,7 @@ def _notes(model: SBM) -> tuple[str, ...]:
         )
     if model.is_complete:
         notes.append(say("Every pair that is observed has an edge: nothing tells the nodes apart."))
-    if max(spec.n_source_blocks, spec.n_target_blocks) > 1:
+    if _has_shares(model):
         notes.append(
             say(
                 "The posterior is the same however the blocks are numbered: the draws' labels are matched to each "
