@@ -14,7 +14,7 @@ from models.block_graphs import adjusted_rand, planted
 
 import bayeskit as bk
 from bayeskit import workflows
-from bayeskit.core.errors import ConfigError
+from bayeskit.core.errors import ConfigError, DataError
 from bayeskit.datasets.points import points
 
 N, K = 90, 3
@@ -139,6 +139,11 @@ def test_links_held_out_are_predicted_better_than_by_chance(run):
     error = np.sqrt((pairs + 1) / (12 * edges * (pairs - edges)))  # of the AUC of a guess
     assert metrics["auc"] > 0.5 + 5 * error
     assert metrics["average_precision"] > 1.5 * edges / pairs
+
+
+def test_holding_out_every_edge_is_refused():
+    with pytest.raises(DataError, match="hold out fewer"):
+        bk.sbm(bk.graph(np.eye(2)[::-1], directed=False), source_blocks=1, hold_out=0.9)
 
 
 def test_new_pairs_are_predicted_by_name(run, folder, tmp_path):

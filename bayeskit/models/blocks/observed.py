@@ -60,7 +60,7 @@ def pairs_of_graph(
     Raises
     ------
     DataError
-        For negative or fractional weights: the first pair, and the remedy.
+        For negative or fractional weights: the first pair, and the remedy; or if no edge is left to fit.
     """
     weights = _as_taken(data, likelihood)
     unobserved = data.unobserved
@@ -68,6 +68,11 @@ def pairs_of_graph(
     if held is not None:
         pattern = _pattern(held, data)
         weights = _without(weights, pattern)
+        if not weights.nnz:
+            raise DataError(
+                f"{data.source.path or 'graph'}: all edges are among the {hold_out:.3g} of the pairs that are held out; "
+                "hold out fewer (--hold-out), or none"
+            )
         unobserved = sparse.csr_array((unobserved + pattern) > 0).astype(np.float64)
     out, into = np.ones(data.n_nodes), np.ones(data.n_nodes)
     if degree_corrected:
