@@ -70,8 +70,8 @@ def pairs_of_graph(
         weights = _without(weights, pattern)
         if not weights.nnz:
             raise DataError(
-                f"{data.source.path or 'graph'}: all edges are among the {hold_out:.3g} of the pairs that are held out; "
-                "hold out fewer (--hold-out), or none"
+                f"{data.source.path or 'graph'}: all edges are among the {hold_out:.3g} of the pairs that are held "
+                "out; hold out fewer (--hold-out), or none"
             )
         unobserved = sparse.csr_array((unobserved + pattern) > 0).astype(np.float64)
     out, into = np.ones(data.n_nodes), np.ones(data.n_nodes)
