@@ -22,7 +22,6 @@ from bayeskit.models.blocks.vb import fit_blocks_vb
 
 Table = dict[str, NDArray[Any]]
 
-CRITERIA = ("icl", "dl", "elbo")
 _BELOW, _ABOVE = 8, 3  # numbers of blocks next to the best in the table
 _FEW, _LARGE = 2, 500_000  # of graphs with more edges than the second, so many on either side
 
