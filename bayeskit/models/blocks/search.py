@@ -168,7 +168,7 @@ class _Searcher:
         return over_split(self.pairs, n_partitions, n_blocks, rng)
 
     def _agglomerated(self, start: list[Labels], rng: np.random.Generator) -> Session:
-        """Descend from a start, and from its best with all blocks divided, while this is better and not much coarser."""
+        """Descend from a start, and from its best with all blocks divided while this is better and not much coarser."""
         largest = max(int(labels.max()) + 1 for labels in start)
         session = self._session(False, largest, rng)
         session.descend(start, divided=False)
