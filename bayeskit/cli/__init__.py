@@ -10,6 +10,7 @@ import typer
 
 from bayeskit.cli.calibrating import calibrate_app
 from bayeskit.cli.crosschecking import crosscheck
+from bayeskit.cli.data import data_app
 from bayeskit.cli.fitting import fit_app, run, script_app
 from bayeskit.cli.pages import compare, demo, doctor, index, report
 from bayeskit.cli.stan import stan_app
@@ -26,6 +27,7 @@ app.add_typer(fit_app, name="fit")
 app.add_typer(script_app, name="script")
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(stan_app, name="stan")
+app.add_typer(data_app, name="data")
 for command in (run, predict, generate, report, compare, crosscheck, index, demo, doctor):
     app.command()(command)
 

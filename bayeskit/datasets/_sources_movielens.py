@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
 from bayeskit.core.errors import DataError
 
@@ -75,7 +76,7 @@ def _rows(
     content: bytes, delimiter: str, width: int, *, header: bool = False, encoding: str = "utf-8"
 ) -> Iterator[list[str]]:
     """Give the rows of a table; only commas come with quotes."""
-    quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
     try:
         text = content.decode(encoding)
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)

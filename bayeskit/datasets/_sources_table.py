@@ -53,7 +53,6 @@ FETCHED = (
             Package(
                 name="recbole",
                 version="1.2.1",
-                form="wheel",
                 archive=Archive(
                     filename="recbole-1.2.1-py3-none-any.whl",
                     sha256="9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
@@ -86,7 +85,7 @@ FETCHED = (
             Package(
                 name="lenskit",
                 version="2026.4.0",
-                form="sdist",
+                backend="maturin",
                 archive=Archive(
                     filename="lenskit-2026.4.0.tar.gz",
                     sha256="c54b1a26b73aaaaf9b3f896cb72d7977dbd8faec839e92d8d28a4095abb34d29",

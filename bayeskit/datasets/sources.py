@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from bayeskit.core.errors import DataError
+from bayeskit.core.building import build_once
+from bayeskit.core.errors import ConfigError, DataError
 from bayeskit.core.paths import cache_folder, resource
 from bayeskit.datasets._problems import nearest, quote
+from bayeskit.datasets._sources_archives import sha256_of
+from bayeskit.datasets._sources_http import Progress
+from bayeskit.datasets._sources_obtaining import RECORD, obtain
 from bayeskit.datasets._sources_shipped import SHIPPED
 from bayeskit.datasets._sources_table import FETCHED
 from bayeskit.datasets._sources_types import DataSet
 
+__all__ = ["SETS", "DataSet", "Progress", "fetch", "folder_of", "is_whole", "located", "named"]
+
 SETS: Mapping[str, DataSet] = MappingProxyType({found.name: found for found in (*SHIPPED, *FETCHED)})
 """All sets, by name."""
-
-_RECORD = "record.json"
-"""Beside a set's files: sizes and hashes, and what they were made of."""
 
 
 def located(path: str | os.PathLike[str]) -> Path:
@@ -78,18 +81,86 @@ def folder_of(data_set: DataSet) -> Path:
     return cache_folder() / "data" / data_set.name
 
 
-def is_whole(data_set: DataSet) -> bool:
-    """Say whether all files of a set are there, in the sizes that they had when they were made."""
+def is_whole(data_set: DataSet, *, thoroughly: bool = False) -> bool:
+    """Say whether all files of a set are there, in the sizes that they had when they were made, or with their hashes.
+
+    Parameters
+    ----------
+    data_set
+        Which.
+    thoroughly
+        Whether to read the files.
+    """
     if data_set.shipped:
         return True
     folder = folder_of(data_set)
     try:
-        sizes = {name: entry["size"] for name, entry in json.loads((folder / _RECORD).read_bytes())["files"].items()}
-        return sizes.keys() == data_set.files.keys() and all(
-            (folder / name).stat().st_size == size for name, size in sizes.items()
+        entries = json.loads((folder / RECORD).read_bytes())["files"]
+        return entries.keys() == data_set.files.keys() and all(
+            (folder / name).stat().st_size == entry["size"]
+            and not (thoroughly and sha256_of(folder / name) != (data_set.files[name] or entry["sha256"]))
+            for name, entry in entries.items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def fetch(
+    name: str,
+    *,
+    accept_terms: bool = False,
+    notify: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Get a data set, unless it is here already and whole.
+
+    Parameters
+    ----------
+    name
+        Of the set.
+    accept_terms
+        Says that you accept its terms, where it has any: ``SETS[name].terms``.
+    notify
+        Told where it is looked for, and why a source does not serve.
+    progress
+        Told of the bytes that have come, and of all that will, or None.
+
+    Returns
+    -------
+    Path
+        What ``located`` returns from now on.
+
+    Raises
+    ------
+    DataError
+        If there is no such set, or no source has it.
+    ConfigError
+        If its terms were not accepted.
+    ToolchainError
+        If the cache folder cannot be written to.
+    """
+    data_set = named(name)
+    if data_set.shipped:
+        return resource("data", *data_set.files)
+    folder = folder_of(data_set)
+    if is_whole(data_set, thoroughly=True):
+        return folder
+    if data_set.terms and not accept_terms:
+        raise ConfigError(f"data set {quote(name)} has terms that must be accepted first (--yes, accept_terms=True)")
+    tell = notify or _silent
+    build_once(
+        folder,
+        lambda partial: obtain(
+            data_set, partial, folder.parent, notify=tell, progress=progress or (lambda done, whole: None)
+        ),
+        ready=lambda: is_whole(data_set, thoroughly=True),
+        waiting=lambda: tell(f"{name}: another process is fetching it; waiting"),
+    )
+    return folder
+
+
+def _silent(message: str) -> None:
+    """Tell nobody."""
 
 
 def _to_fetch(data_set: DataSet) -> str:
