@@ -46,6 +46,7 @@ FAMILIES: dict[str, Family] = {
     "beta": Family(("a", "b"), frozenset({"a", "b"}), lambda stats, a, b: stats.beta(a, b)),
     "dirichlet": Family(("concentration",), frozenset({"concentration"}), None),
     "lkj": Family(("shape",), frozenset({"shape"}), None),
+    "wishart": Family(("excess", "scale"), frozenset({"excess", "scale"}), None),
 }
 """In the order of their numbers in ``stan/state_space.stanfunctions``, from 1, up to the exponential."""
 
@@ -58,8 +59,9 @@ REAL = tuple(name for name in UNIVARIATE if name != "beta")
 class Prior:
     """A prior as the reader sees it, e.g. ``normal(0, 2.5)``, and what it is on.
 
-    A ``dirichlet`` has one concentration for all components, an ``lkj`` one shape: of these there is no univariate
-    density, and nothing here draws from them.
+    A ``dirichlet`` has one concentration for all components, an ``lkj`` one shape, and a ``wishart`` of precisions in d
+    dimensions d + 1 + ``excess`` degrees of freedom, so that the covariance's mean is ``scale`` squared times the
+    identity: of these there is no univariate density, and nothing here draws from them.
 
     Parameters
     ----------

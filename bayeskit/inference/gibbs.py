@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,15 @@ class SweepingModel(Protocol):
         ...
 
 
+@runtime_checkable
+class StreamingModel(SweepingModel, Protocol):
+    """A model that makes something of its states as they come, which is too large to be kept of each."""
+
+    def groups(self, states: Sequence[Any]) -> Mapping[str, Arrays]:
+        """Return this, by the names of groups in the posterior's tree; states are the last ones, in order of chains."""
+        ...
+
+
 def fit_gibbs(
     model: SweepingModel,
     config: GibbsConfig | None = None,
@@ -110,9 +119,12 @@ def fit_gibbs(
     kept = _Kept(config)
     seconds = {"compile": 0.0, "warmup": 0.0, "sampling": 0.0}
     with threadpool_limits(1, user_api="blas"):  # matrices are small, and sums come out the same on any machine
-        for first in range(0, config.chains, _TOGETHER):
+        states = [
             _run(model, config, slice(first, first + _TOGETHER), seeds, kept, ticks, seconds)
+            for first in range(0, config.chains, _TOGETHER)
+        ]
         values, statistics = model.finish(kept.arrays)
+        groups = model.groups(states) if isinstance(model, StreamingModel) else {}
     _check(values)
     return Draws(
         kind="mcmc",
@@ -120,6 +132,7 @@ def fit_gibbs(
         sample_stats=dict(statistics),
         timings=seconds,
         engine={"method": config.method, "blocks": ", ".join(model.blocks), "thin": config.thin, "device": "cpu"},
+        groups=groups,
     )
 
 
@@ -131,8 +144,8 @@ def _run(
     kept: _Kept,
     ticks: _Ticks,
     seconds: dict[str, float],
-) -> None:
-    """Run some of the chains from start to end."""
+) -> Any:
+    """Run some of the chains from start to end, and return their last state."""
     here = seeds[chains]
     began = time.perf_counter()
     state = model.start(here)
@@ -147,6 +160,7 @@ def _run(
         kept.put(model.record(state), chains, draw)
     seconds["warmup"] += warm - began
     seconds["sampling"] += time.perf_counter() - warm
+    return state
 
 
 class _Kept:
