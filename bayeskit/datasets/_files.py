@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bayeskit.datasets._problems import Place, listed, nearest, one_line, quote
+from bayeskit.datasets.sources import likely_name, located
 
 Line = tuple[int, list[str]]
 """Number of the line in the file, as an editor shows it, and its cells."""
@@ -26,19 +27,20 @@ _JAPANESE = ("年月日", "品質情報", "ダウンロードした時刻", "年
 
 
 def read_bytes(path: Path, place: Place) -> bytes:
-    """Return the file's bytes.
+    """Return the bytes of a file, which may be named as a data set.
 
     Raises
     ------
     DataError
-        If there is no such file (a similar name in its folder is suggested), or it is a folder, empty or unreadable.
+        If there is no such file (a similar name in its folder, or of a data set, is suggested), or it is a folder,
+        empty or unreadable.
     """
     try:
-        data = path.read_bytes()
+        data = located(path).read_bytes()
     except FileNotFoundError:
         raise place.error("there is no such file", _missing_remedy(path)) from None
     except IsADirectoryError:
-        found = sorted(name for name in _names(path) if name.lower().endswith((".csv", ".parquet")))
+        found = sorted(name for name in _names(located(path)) if name.lower().endswith((".csv", ".parquet")))
         there = f", such as {quote(found[0])}" if found else ""
         raise place.error("this is a folder", f"name a CSV or Parquet file in it{there}") from None
     except (OSError, ValueError) as error:
@@ -53,6 +55,9 @@ def _missing_remedy(path: Path) -> str:
     if not path.parent.is_dir():
         return f"nor is there a folder '{one_line(str(path.parent))}'; check the path"
     similar = nearest(path.name, _names(path.parent))
+    data_set = likely_name(path.stem) if len(path.parts) == 1 else None
+    if data_set and not (similar and path.suffix):
+        return f"did you mean the data set '{data_set}'?"
     return f"did you mean '{one_line(str(path.with_name(similar)))}'?" if similar else "check the path"
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +11,8 @@ from numpy.typing import NDArray
 
 from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.words import count, significant, with_unit
+from bayeskit.datasets._sources_archives import sha256_of
+from bayeskit.datasets.sources import located
 
 if TYPE_CHECKING:
     from bayeskit.datasets.graphs import Graph
@@ -61,7 +61,7 @@ def notes_on(found: Graph) -> list[str]:
 def notes_on_files(files: Mapping[str, str | os.PathLike[str] | None]) -> list[str]:
     """Name the files that a graph was read from beside that of its edges."""
     return [
-        say(_FILES[what], path=os.fspath(path), sha=hashlib.sha256(Path(path).read_bytes()).hexdigest())
+        say(_FILES[what], path=os.fspath(path), sha=sha256_of(located(path)))
         for what, path in files.items()
         if path is not None
     ]

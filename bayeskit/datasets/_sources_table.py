@@ -20,9 +20,18 @@ be used for any research purposes under the following conditions:
 for citation information).
 * {redistribution}
 * The user may not use this information for any commercial or revenue-bearing purposes without first obtaining \
-permission from a faculty member of the GroupLens Research Project at the University of Minnesota.
+permission from a faculty member of the GroupLens Research Project at the University of Minnesota.{further}
 
 To cite: {citation}"""
+_NO_WARRANTY = """
+* The executable software scripts are provided "as is" without warranty of any kind, either expressed or implied, \
+including, but not limited to, the implied warranties of merchantability and fitness for a particular purpose. The \
+entire risk as to the quality and performance of them is with you. Should the program prove defective, you assume the \
+cost of all necessary servicing, repair or correction.
+
+In no event shall the University of Minnesota, its affiliates or employees be liable to you for any damages arising \
+out of the use or inability to use these programs (including but not limited to loss of data or data being rendered \
+inaccurate)."""
 
 FETCHED = (
     DataSet(
@@ -32,7 +41,9 @@ FETCHED = (
         f"of users and films. {_CITATION}",
         licence="research only, no redistribution",
         terms=_TERMS.format(
-            redistribution="The user may not redistribute the data without separate permission.", citation=_CITATION
+            redistribution="The user may not redistribute the data without separate permission.",
+            further="",
+            citation=_CITATION,
         ),
         files={
             "ratings.csv": "99a930993ab4ede918f884038aca70c11c9f9ab24ec223ee33cfcfb62e0598b8",
@@ -74,6 +85,7 @@ FETCHED = (
         terms=_TERMS.format(
             redistribution="The user may redistribute the data set, including transformations, so long as it is "
             "distributed under these same license conditions.",
+            further=_NO_WARRANTY,
             citation=_CITATION,
         ),
         files={

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,7 +24,7 @@ from bayeskit.datasets._sources_shipped import SHIPPED
 from bayeskit.datasets._sources_table import FETCHED
 from bayeskit.datasets._sources_types import DataSet
 
-__all__ = ["SETS", "DataSet", "Progress", "fetch", "folder_of", "is_whole", "located", "named"]
+__all__ = ["SETS", "DataSet", "Progress", "fetch", "folder_of", "is_whole", "likely_name", "located", "named"]
 
 SETS: Mapping[str, DataSet] = MappingProxyType({found.name: found for found in (*SHIPPED, *FETCHED)})
 """All sets, by name."""
@@ -35,12 +36,13 @@ def located(path: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     path
-        A path, which comes back as it is; or, where there is neither file nor folder of that name, the name of a set.
+        A path, which comes back as it is; or, where there is neither file nor folder of that name, the name of a set,
+        or of one of its files: ``movielens-100k/items.csv``.
 
     Returns
     -------
     Path
-        Of a set that ships with bayeskit the file, of one that was fetched the folder of its files.
+        Of a set of one file that file, of others the folder.
 
     Raises
     ------
@@ -48,8 +50,8 @@ def located(path: str | os.PathLike[str]) -> Path:
         If the set was not fetched yet, or lacks a file: one line with the command that mends it.
     """
     plain = Path(path)
-    data_set = SETS.get(os.fspath(path))
-    if data_set is None or os.path.lexists(plain):
+    data_set = SETS.get(plain.parts[0]) if plain.parts else None
+    if data_set is None or plain.parts[1:] not in ((), *((file,) for file in data_set.files)) or os.path.lexists(plain):
         return plain
     if data_set.shipped:
         return resource("data", *data_set.files)
@@ -58,7 +60,14 @@ def located(path: str | os.PathLike[str]) -> Path:
         raise DataError(f"data set {quote(data_set.name)} is not on this machine yet; {_to_fetch(data_set)}")
     if not is_whole(data_set):
         raise DataError(f"data set {quote(data_set.name)} is damaged ({folder}); {_to_fetch(data_set)}")
-    return folder
+    alone = tuple(data_set.files) if len(data_set.files) == 1 else ()
+    return folder.joinpath(*(plain.parts[1:] or alone))
+
+
+def likely_name(word: str) -> str | None:
+    """Return the set that was probably meant by a word that is not its name."""
+    close = get_close_matches(word.lower(), SETS, n=1)
+    return close[0] if close else None
 
 
 def named(name: str) -> DataSet:
