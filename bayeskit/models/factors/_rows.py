@@ -100,7 +100,7 @@ def draw_rows(
         Of random numbers, on the device.
     """
     rows, explained, total = torch.empty_like(mean), 0.0, 0.0
-    for found in _moments(links, ratings, table):
+    for found in moments(links, ratings, table):
         here = mean[found.rows]
         factor = torch.linalg.cholesky(found.products * tau + precision)
         towards = (found.weighted * tau + here @ precision).unsqueeze(-1)
@@ -128,7 +128,7 @@ def draw_positive_rows(
         d, precision of each column's half-normal prior.
     """
     rows, explained = rows.clone(), 0.0
-    for found in _moments(links, ratings, table):
+    for found in moments(links, ratings, table):
         here = rows[found.rows]
         for column in range(here.shape[1]):
             precision = tau * found.products[:, column, column] + alpha[column]
@@ -148,7 +148,7 @@ def predicted(user_rows: Tensor, item_rows: Tensor, user: Tensor, item: Tensor, 
     return left[:, 0] + right[:, 0] + (left[:, 1:] * right[:, 1:]).sum(1)
 
 
-def _moments(links: Links, ratings: Tensor, table: Tensor) -> Iterator[Moments]:
+def moments(links: Links, ratings: Tensor, table: Tensor) -> Iterator[Moments]:
     """Give the moments of as many rows at a time as there is room for."""
     width = table.shape[1]
     products = (table[:, :, None] * table[:, None, :]).reshape(-1, width * width)
