@@ -35,12 +35,13 @@ def read_bytes(path: Path, place: Place) -> bytes:
         If there is no such file (a similar name in its folder, or of a data set, is suggested), or it is a folder,
         empty or unreadable.
     """
+    file = located(path)
     try:
-        data = located(path).read_bytes()
+        data = file.read_bytes()
     except FileNotFoundError:
         raise place.error("there is no such file", _missing_remedy(path)) from None
     except IsADirectoryError:
-        found = sorted(name for name in _names(located(path)) if name.lower().endswith((".csv", ".parquet")))
+        found = sorted(name for name in _names(file) if name.lower().endswith((".csv", ".parquet")))
         there = f", such as {quote(found[0])}" if found else ""
         raise place.error("this is a folder", f"name a CSV or Parquet file in it{there}") from None
     except (OSError, ValueError) as error:

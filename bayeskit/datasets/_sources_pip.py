@@ -88,5 +88,8 @@ def _reason(log: Path, package: Package) -> str:
     if "No module named pip" in text:
         return "this Python has no pip (python -m ensurepip installs it)"
     broken = re.search(r"connection broken by '?\"?(\w+)", text)
-    unreached = f"; no connection to the registry ({broken[1]})" if broken else ""
-    return f"pip: {one_line(first_error(log)).removeprefix('ERROR: ')}{unreached}"
+    if broken:
+        return f"pip reaches no registry ({broken[1]})"
+    # Of an error that pip did not expect, a traceback follows.
+    line = text.strip().rpartition("\n")[2] if "ERROR: Exception:" in text else first_error(log)
+    return f"pip: {one_line(line).removeprefix('ERROR: ')}"
