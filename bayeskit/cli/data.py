@@ -78,7 +78,9 @@ def _accept(data_set: DataSet, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigError(f"the terms of '{data_set.name}' must be accepted: read them above, and add --yes")
-    if not typer.confirm("Do you accept these terms?", err=True):
+    # A prompt of typer's would leave a blank on stdout, which is for the path.
+    typer.echo("Do you accept these terms? [y/N] ", err=True, nl=False)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise ConfigError(f"the terms of '{data_set.name}' were not accepted; nothing was fetched")
 
 
