@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,8 +65,8 @@ def data_fetch(
     data_set = named(name)
     if data_set.terms and not is_whole(data_set, thoroughly=True):
         _accept(data_set, yes=yes)
-    with _bytes_bar(name) as progress:
-        path = fetch(name, accept_terms=True, notify=tell, progress=progress)
+    with _telling(name) as (notify, progress):
+        path = fetch(name, accept_terms=True, notify=notify, progress=progress)
     typer.echo(str(path))
 
 
@@ -105,10 +105,10 @@ def _wrapped(text: str) -> str:
 
 
 @contextmanager
-def _bytes_bar(what: str) -> Iterator[Progress | None]:
-    """Give what tells of bytes that have come; it draws a bar where somebody sits at a terminal."""
+def _telling(what: str) -> Iterator[tuple[Callable[[str], None], Progress | None]]:
+    """Give what is told of sources and of bytes that come; it draws a bar where somebody sits at a terminal."""
     if not sys.stderr.isatty():
-        yield None
+        yield tell, None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
@@ -116,5 +116,10 @@ def _bytes_bar(what: str) -> Iterator[Progress | None]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(what, total=None)
-        yield lambda done, whole: bars.update(bar, completed=done, total=whole)
+        bar = bars.add_task(what, total=None, visible=False)
+
+        def notify(message: str) -> None:
+            bars.update(bar, visible=False)
+            bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+        yield notify, lambda done, whole: bars.update(bar, completed=done, total=whole, visible=True)
