@@ -14,7 +14,10 @@ from bayeskit.core.types import Draws
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_OTHERS = ("derived", "history", "selection", "graph", "assignments")  # which ArviZ does not know
+_OTHERS = (  # which ArviZ does not know
+    *("derived", "history", "selection", "graph", "assignments"),
+    *("factors", "held_out", "ratings", "users", "items"),
+)
 _DATA = ("observed_data", "constant_data", *_OTHERS)
 
 
@@ -81,8 +84,9 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
         Groups ``posterior`` and ``sample_stats``; ``prior`` and ``prior_predictive`` of a model that simulates these;
         and what the model has of ``log_likelihood``, ``log_prior``, ``posterior_predictive``, ``observed_data`` and
         ``constant_data``; what was ``derived`` from the draws, the ``history`` of an optimisation, the ``selection`` of
-        a model's size; of a block model the ``graph``, and the nodes' ``assignments`` by draw. The attributes of
-        ``sample_stats`` are what the engine says of itself.
+        a model's size; of a block model the ``graph``, and the nodes' ``assignments`` by draw; of a factorisation
+        few draws of the ``factors``, the test ratings that were ``held_out``, the ``ratings`` themselves, ``users`` and
+        ``items``. The attributes of ``sample_stats`` are what the engine says of itself.
     """
     groups: dict[str, Arrays] = dict(model.groups(draws.values))
     groups |= {name: {**groups.get(name, {}), **group} for name, group in draws.groups.items()}

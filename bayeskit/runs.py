@@ -1,7 +1,7 @@
 """The run folder: what a finished run leaves on disk, written aside and renamed so that it is whole or not there.
 
 ``run.json``, ``posterior.nc`` (a DataTree as netCDF), ``summary.csv`` and ``report.html``; of a block model also
-``nodes.csv``.
+``nodes.csv``; of a factorisation ``factors.zarr``, from which draws are read one by one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ IN_MEMORY = 2**29  # bytes of a posterior that is held as a whole
 _MARK = "unfinished"  # stands in a partial folder, so that nobody else's is ever removed
 FIGURES = "figures"  # the folder of those for print
 NODES = "nodes.csv"
-_FILES = {"run.json", "posterior.nc", "summary.csv", "report.html", NODES, FIGURES}
+FACTORS = "factors.zarr"
+_IN_ZARR = ("factors", "ratings")  # groups
+_FILES = {"run.json", "posterior.nc", "summary.csv", "report.html", NODES, FACTORS, FIGURES}
 _PRINTED = {".svg", ".png"}
 
 
@@ -87,7 +89,11 @@ def save(
     ``told`` is what an index over runs says of this one, kept so that it need not read the draws; ``nodes`` is a table
     with a row for each node of a graph.
     """
-    fit.posterior.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
+    tree = fit.posterior
+    if "factors" in tree.children:
+        _save_factors(tree, folder / FACTORS)
+        tree = tree.filter(lambda node: node.name not in _IN_ZARR)
+    tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
     assessment.summary.to_csv(folder / "summary.csv", index_label="quantity", encoding="utf-8")
     if nodes is not None:
         nodes.to_csv(folder / NODES, index=False, encoding="utf-8", float_format="%.6g", lineterminator="\n")
@@ -124,9 +130,12 @@ def load(folder: Path, assess: Callable[[Fit], Assessment] | None = None) -> tup
         raise DataError(f"{folder}/run.json is damaged ({error}); fit again") from error
     series = provenance.card.series
     posterior, no_draws = _posterior(folder / "posterior.nc", (series.state, series.slope) if series else ())
+    no_factors = "" if provenance.card.factors is None else _add_factors(posterior, folder / FACTORS)
     fit = Fit(posterior, provenance)
     summary, no_summary = _summary(folder / "summary.csv", fit)
     missing = []
+    if no_factors:
+        missing.append(say("The factors are missing: {why}.", why=no_factors))
     if no_draws:
         missing.append(say("The draws are missing: {why}.", why=no_draws))
     if no_summary and (no_draws or assess is None):
@@ -212,6 +221,36 @@ def _opened(path: Path) -> xr.DataTree:
         if taken <= IN_MEMORY:
             variable.load()
     return tree
+
+
+def _save_factors(tree: xr.DataTree, path: Path) -> None:
+    """Write draws of factors, one draw a chunk, and the ratings."""
+    import xarray as xr
+
+    for name in _IN_ZARR:
+        group = tree[name].to_dataset()
+        chunks = {
+            variable: {"chunks": (1, 1, *array.shape[2:])}
+            for variable, array in group.data_vars.items()
+            if name == "factors" and array.size
+        }
+        group = xr.Dataset({variable: array.variable for variable, array in group.data_vars.items()})
+        group.to_zarr(path, group=name, mode="a", encoding=chunks, consolidated=False)
+
+
+def _add_factors(tree: xr.DataTree, path: Path) -> str:
+    """Add to a posterior what lies in ``factors.zarr``, read when it is looked at; return in words what went wrong."""
+    import xarray as xr
+
+    if not path.is_dir():
+        return say("there is no factors.zarr")
+    try:
+        for name in _IN_ZARR:
+            tree[name] = xr.DataTree(xr.open_zarr(path, group=name, chunks=None, consolidated=False))
+    except Exception as error:  # whatever the Zarr library makes of a damaged folder
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        return say("factors.zarr cannot be read ({reason})", reason=reason)
+    return ""
 
 
 def _summary(path: Path, fit: Fit) -> tuple[pd.DataFrame, str]:

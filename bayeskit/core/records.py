@@ -9,7 +9,7 @@ from typing import Any
 
 from bayeskit.core.language import Text, to_record
 from bayeskit.core.priors import Prior
-from bayeskit.core.types import BlockCard, MixtureCard, ModelCard, Provenance, Quantity, Series, Source
+from bayeskit.core.types import BlockCard, FactorCard, MixtureCard, ModelCard, Provenance, Quantity, Series, Source
 
 _PLAIN = (
     "model",
@@ -80,10 +80,18 @@ def _card(record: Mapping[str, Any]) -> ModelCard:
             "series": Series(**record["series"]) if record["series"] else None,
             "mixture": _mixture(record.get("mixture")),
             "blocks": BlockCard(**record["blocks"]) if record.get("blocks") else None,
+            "factors": _factors(record.get("factors")),
             "boundary": tuple(record["boundary"]),
             "notes": tuple(record["notes"]),
         }
     )
+
+
+def _factors(record: Mapping[str, Any] | None) -> FactorCard | None:
+    if not record:
+        return None
+    listed = ("levels", "user_features", "item_features")
+    return FactorCard(**{**record, **{name: tuple(record[name]) for name in listed}})
 
 
 def _mixture(record: Mapping[str, Any] | None) -> MixtureCard | None:

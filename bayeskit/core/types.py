@@ -159,6 +159,47 @@ class BlockCard:
 
 
 @dataclass(frozen=True)
+class FactorCard:
+    """Tells the report that the model is a factorisation of ratings.
+
+    Parameters
+    ----------
+    rank
+        Number of factors.
+    likelihood
+        ``normal`` or ``ordinal``.
+    family
+        Of the factors' prior: ``wishart``, or ``ard``, automatic relevance.
+    nonnegative
+        Whether factors are not negative.
+    n_users, n_items
+        With those of test ratings only.
+    n_ratings, n_test
+        Numbers of ratings for training and for testing.
+    low, high
+        Ends of the scale.
+    levels
+        Its steps, ascending; empty where ratings are continuous.
+    user_features, item_features
+        Names of the groups of features.
+    """
+
+    rank: int
+    likelihood: str
+    family: str
+    nonnegative: bool
+    n_users: int
+    n_items: int
+    n_ratings: int
+    n_test: int
+    low: float
+    high: float
+    levels: tuple[float, ...]
+    user_features: tuple[str, ...]
+    item_features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What the report says about a model; plain data, so that it can be kept in ``run.json``.
 
@@ -191,6 +232,8 @@ class ModelCard:
         Where it is a mixture of normal distributions.
     blocks
         Where it is a stochastic block model.
+    factors
+        Where it is a factorisation of ratings.
     """
 
     name: str
@@ -209,6 +252,7 @@ class ModelCard:
     without_data: bool = False
     mixture: MixtureCard | None = None
     blocks: BlockCard | None = None
+    factors: FactorCard | None = None
 
 
 @dataclass(frozen=True)

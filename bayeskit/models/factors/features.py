@@ -1,0 +1,201 @@
+"""What is known of users and items, as features that their prior means depend on.
+
+Only training ratings enter. Implicit feedback, that a user has rated an item however she liked it, as in SVD++: Koren
+(2008), doi:10.1145/1401890.1401944, of items by their users too, Rendle, Zhang and Koren (2019), arXiv:1905.01395.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayeskit.core.errors import ConfigError
+from bayeskit.core.language import say
+from bayeskit.models.factors.observed import Features
+
+if TYPE_CHECKING:
+    from bayeskit.datasets.ratings import Ratings
+
+Floats = NDArray[np.float64]
+
+KINDS = ("users", "items", "time", "implicit")
+_BINS = 20  # of times, and of numbers in tables
+_MOST_CATEGORIES = 100
+_LARGEST_SYSTEM = 6000  # rows or features, whichever are fewer: a dense system of this size is solved in every sweep
+_MOST_NUMBERS = 200_000_000  # in a table of features
+_BY_AREA = ("zip", "postal", "postcode")  # codes whose first character says where
+
+
+class Group(NamedTuple):
+    """Features that matter more or less as a whole: a name, ``n x n_columns``, and the columns' names."""
+
+    name: str
+    matrix: Floats
+    columns: tuple[str, ...]
+
+
+class Built(NamedTuple):
+    """Features of both sides, None where there are none, and what to tell of them."""
+
+    user: Features | None
+    item: Features | None
+    notes: tuple[str, ...]
+
+
+def kinds_of(text: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the kinds of features that were asked for, in their own order.
+
+    Raises
+    ------
+    ConfigError
+        For a kind that is none.
+    """
+    words = text.split(",") if isinstance(text, str) else list(text)
+    asked = [word.strip() for word in words if word.strip()]
+    if asked == ["none"]:
+        return ()
+    if asked == ["all"]:
+        return KINDS
+    for word in asked:
+        if word not in KINDS:
+            raise ConfigError(f"features '{word}' are unknown; choose from {', '.join(KINDS)}, all or none")
+    return tuple(kind for kind in KINDS if kind in asked)
+
+
+def build_features(data: Ratings, kinds: Sequence[str]) -> Built:
+    """Build the features of users and of items.
+
+    Parameters
+    ----------
+    data
+        The ratings, with their tables.
+    kinds
+        Of ``KINDS``: ``users`` and ``items`` take the columns of their tables, one column for each category, or for
+        each of up to 20 bins of a number; ``time`` the shares of a user's, and of an item's, ratings in 20 bins with
+        equally many ratings; ``implicit`` which items a user has rated, and which users an item, divided by the square
+        root of their number.
+
+    Raises
+    ------
+    ConfigError
+        If there is no table or there are no times, or there would be too many features.
+    """
+    groups: dict[str, list[Group]] = {"user": [], "item": []}
+    notes: list[str] = []
+    for side, kind, table in (("user", "users", data.user_table), ("item", "items", data.item_table)):
+        if kind not in kinds:
+            continue
+        if table is None:
+            raise ConfigError(f"there is no table of {kind} to take features from; give --{kind} FILE, or leave it out")
+        left: list[str] = []
+        groups[side] += _of_table(table, left)
+        if left:
+            notes.append(_left_out(kind, left))
+    if "time" in kinds:
+        groups["user"].append(_in_time(data, data.user, data.n_users))
+        groups["item"].append(_in_time(data, data.item, data.n_items))
+    if "implicit" in kinds:
+        groups["user"].append(_implicit(data, data.user, data.item, data.n_users, data.items))
+        groups["item"].append(_implicit(data, data.item, data.user, data.n_items, data.users))
+    user, item = (_joined(groups[side], side) for side in ("user", "item"))
+    return Built(user, item, tuple(notes))
+
+
+def _left_out(kind: str, columns: Sequence[str]) -> str:
+    told = ", ".join(columns)
+    if kind == "users":
+        return say("No features of users, as nearly all their values differ: {columns}.", columns=told)
+    return say("No features of items, as nearly all their values differ: {columns}.", columns=told)
+
+
+def _of_table(table: pd.DataFrame, left: list[str]) -> Iterator[Group]:
+    """Give a group for each column; names of those with too many categories are added to ``left``."""
+    for name in map(str, table.columns):
+        column = table[name]
+        if pd.api.types.is_numeric_dtype(column) and column.nunique() > _BINS:
+            labels = _binned(column.to_numpy(dtype=float))
+            matrix, columns = _indicators([[label] if label else [] for label in labels])
+        else:
+            texts = ["" if pd.isna(value) else str(value).strip() for value in column]
+            if name.lower().startswith(_BY_AREA):
+                texts = [text[:1] for text in texts]
+            matrix, columns = _indicators([[part for part in text.split("|") if part] for text in texts])
+        if not columns:
+            continue
+        if len(columns) > min(_MOST_CATEGORIES, len(table) // 2):
+            left.append(name)
+            continue
+        yield Group(name, matrix, tuple(f"{name}={column}" for column in columns))
+
+
+def _binned(values: Floats) -> list[str]:
+    """Return the bin of each number, by bins of about equally many; empty where it is missing."""
+    known = values[np.isfinite(values)]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1), method="inverted_cdf"))
+    places = np.searchsorted(edges, values, side="right") - 1
+    places = np.clip(places, 0, max(len(edges) - 2, 0))
+    return [f"{edges[at]:.6g}-" if np.isfinite(value) else "" for value, at in zip(values, places, strict=True)]
+
+
+def _indicators(rows: Sequence[Sequence[str]]) -> tuple[Floats, list[str]]:
+    """Return a column of ones and zeros for each label that some, and not all, rows have."""
+    labels = sorted({label for row in rows for label in row})
+    position = {label: at for at, label in enumerate(labels)}
+    matrix = np.zeros((len(rows), len(labels)))
+    for at, row in enumerate(rows):
+        for label in row:
+            matrix[at, position[label]] = 1.0
+    kept = np.flatnonzero((matrix != matrix[:1]).any(axis=0))
+    return matrix[:, kept], [labels[at] for at in kept]
+
+
+def _in_time(data: Ratings, rows: NDArray[np.int64], n_rows: int) -> Group:
+    """Return the share of each row's training ratings in bins of time."""
+    if data.times is None:
+        raise ConfigError("the ratings have no times to take features from; leave time out of --features")
+    train = ~data.test
+    times = data.times[train]
+    edges = np.unique(np.quantile(times, np.linspace(0, 1, _BINS + 1)[1:-1], method="inverted_cdf"))
+    counts = np.zeros((n_rows, len(edges) + 1))
+    np.add.at(counts, (rows[train], np.searchsorted(edges, times, side="right")), 1.0)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+    return Group("time", shares, tuple(f"time={at + 1}" for at in range(len(edges) + 1)))
+
+
+def _implicit(
+    data: Ratings, rows: NDArray[np.int64], columns: NDArray[np.int64], n_rows: int, names: NDArray[np.str_]
+) -> Group:
+    """Return which of the other side each row has a training rating with."""
+    train = ~data.test
+    n_columns = int(columns[train].max()) + 1
+    _check_size(n_rows, n_columns, "implicit")
+    matrix = np.zeros((n_rows, n_columns))
+    matrix[rows[train], columns[train]] = 1.0
+    matrix /= np.sqrt(np.maximum(matrix.sum(axis=1, keepdims=True), 1.0))
+    return Group("implicit", matrix, tuple(f"rated={name}" for name in names[:n_columns]))
+
+
+def _joined(groups: Sequence[Group], side: str) -> Features | None:
+    groups = [group for group in groups if group.matrix.shape[1]]
+    if not groups:
+        return None
+    sizes = [group.matrix.shape[1] for group in groups]
+    _check_size(len(groups[0].matrix), sum(sizes), f"of {side}s")
+    return Features(
+        matrix=np.concatenate([group.matrix for group in groups], axis=1),
+        groups=np.repeat(np.arange(len(groups)), sizes),
+        names=tuple(group.name for group in groups),
+        columns=tuple(column for group in groups for column in group.columns),
+    )
+
+
+def _check_size(n_rows: int, n_features: int, what: str) -> None:
+    if min(n_rows, n_features) > _LARGEST_SYSTEM or n_rows * n_features > _MOST_NUMBERS:
+        raise ConfigError(
+            f"{n_features:,} features ({what}) of {n_rows:,} rows are too many, as every sweep solves a system, of "
+            f"{_LARGEST_SYSTEM:,} at most; leave implicit out of --features"
+        )
