@@ -10,7 +10,6 @@ import numpy as np
 
 from bayeskit.core.language import mark, say
 from bayeskit.core.words import commas
-from bayeskit.datasets._cells import refuse_words
 from bayeskit.datasets._graph_cells import Column, Floats, Integers, numbers_of, weight_of
 from bayeskit.datasets._problems import Cell, Place, counted, joined, quote
 from bayeskit.datasets._ratings_frames import parquet_sheet
@@ -33,6 +32,8 @@ _TIMES = frozenset({"time", "timestamp", "date", "datetime", "unixreviewtime", "
 
 _ROLES = ("users", "items", "ratings", "times")
 _EXAMPLE = "user,item,rating"
+_CHOOSE = f"name the columns to take (--columns {_EXAMPLE})"
+_MOST_PLACED = 8  # columns of which the first may be taken for what they are not named for: more may be a matrix
 _HEADLESS = mark("The file has no header: its columns are taken for {roles}, in this order.")
 _PLACED = mark("By their order, columns {columns} are taken for {roles}.")
 _NAMED = mark("Columns {columns} are taken for {roles}.")
@@ -116,11 +117,14 @@ def _values(cells: Numeric, rows: Integers, title: str, place: Place) -> Floats:
     if isinstance(cells, Column):
         numbers, words = numbers_of(cells, rows)
         if len(words) > len(rows) // 2 and len(words) > 1:
-            remedy = f"ratings are numbers; name the columns to take (--columns {_EXAMPLE})"
+            remedy = f"ratings are numbers; {_CHOOSE}"
             raise place.error("text, not numbers", remedy, column=title, cells=words)
-        refuse_words(words, title, place)
+        if words:
+            comma = all(re.fullmatch(r"[+-]?\d+,\d+", word) for _, word in words)
+            remedy = "write numbers with a decimal point, e.g. 3.5" if comma else "write a number, or delete the row"
+            raise place.error("not a number", remedy, column=title, cells=words)
     elif cells.dtype.kind == "M":
-        raise place.error("dates, not ratings", f"name the columns to take (--columns {_EXAMPLE})", column=title)
+        raise place.error("dates, not ratings", _CHOOSE, column=title)
     else:
         numbers = np.asarray(cells, dtype=np.float64)
     missing = np.flatnonzero(np.isnan(numbers))
@@ -157,6 +161,10 @@ def _found(sheet: Sheet, place: Place) -> _Chosen:
     if all(at is not None for at in known[:3]):
         positions = tuple(at for at in known if at is not None)
         return _Chosen(sheet, positions, _told(header, positions, _NAMED))
+    if len(header) > _MOST_PLACED:
+        lacking = joined([role for role, at in zip(_ROLES[:3], known, strict=False) if at is None])
+        problem = f"there are {counted(len(header), 'column')}, and none is named for {lacking}"
+        raise place.error(problem, f"give one rating a row, e.g. {_EXAMPLE}, or {_CHOOSE}")
     if isinstance(sheet, TextSheet) and _is_headless(header):
         sheet = replace(sheet, n_above=0)
         positions = tuple(range(4 if len(header) > 3 and _is_time(sheet, 3) else 3))
@@ -170,7 +178,7 @@ def _found(sheet: Sheet, place: Place) -> _Chosen:
     if time in first or any(at not in (None, order) for at, order in zip(known[:3], first, strict=True)):
         lacking = joined([role for role, at in zip(_ROLES[:3], known, strict=False) if at is None])
         problem = f"no column is named for {lacking}, only {joined([quote(header[at]) for at in usable])}"
-        raise place.error(problem, f"name the columns to take (--columns {_EXAMPLE})")
+        raise place.error(problem, _CHOOSE)
     if time is None and len(usable) == 4 and _is_time(sheet, usable[3]):
         time = usable[3]
     positions = (*first, *([] if time is None else [time]))
@@ -191,7 +199,7 @@ def _recognised(header: Sequence[str], words: frozenset[str], place: Place) -> i
     found = [at for at, title in enumerate(header) if is_word(title, words)]
     if len(found) > 1:
         which = joined([quote(header[at]) for at in found])
-        raise place.error(f"columns {which} may mean the same", f"name the columns to take (--columns {_EXAMPLE})")
+        raise place.error(f"columns {which} may mean the same", _CHOOSE)
     return found[0] if found else None
 
 

@@ -28,8 +28,10 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "movies.dat": ("item", "title", "genres"),
 }
 """Columns of the tables without a header, by the names of their files. They may be in Latin-1."""
-DELIMITERS: Mapping[str, str] = {"u.user": "|", "u.item": "|", "users.dat": "::", "movies.dat": "::"}
-"""What stands between their cells."""
+DELIMITERS: Mapping[str, str] = dict.fromkeys(["u.user", "u.item"], "|") | dict.fromkeys(
+    ["ratings.dat", "users.dat", "movies.dat"], "::"
+)
+"""What stands between the cells of these, and of a file of ratings."""
 
 
 def tidied(found: dict[str, Any], layout: str) -> dict[str, Any]:

@@ -34,14 +34,14 @@ def described(found: Ratings, scale: str) -> str:
 def variables_of(found: Ratings) -> dict[str, str]:
     """Return what ratings hold, by name."""
     variables = {
-        "ratings": count(found.n_ratings, "number"),
         "users": count(found.n_users, "name"),
         "items": count(found.n_items, "name"),
+        "values": count(found.n_ratings, "number"),
     }
     if found.times is not None:
         ends = np.array([found.times.min(), found.times.max()]).astype("datetime64[s]").astype("datetime64[D]")
         variables["times"] = interval(str(ends[0]), str(ends[1]))
-    for name, table in (("users' table", found.user_table), ("items' table", found.item_table)):
+    for name, table in (("user_table", found.user_table), ("item_table", found.item_table)):
         if table is not None:
             variables[name] = commas([str(column) for column in table.columns])
     return variables

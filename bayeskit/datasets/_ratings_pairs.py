@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bayeskit.datasets import _ratings_notes as told
 from bayeskit.datasets._graph_cells import Integers
-from bayeskit.datasets._problems import Place, listed
+from bayeskit.datasets._problems import Place, counted, listed
 from bayeskit.datasets._ratings_listing import Listing
 from bayeskit.datasets._ratings_rules import Repeated
 from bayeskit.datasets._ratings_scale import Scale
@@ -45,9 +45,9 @@ def _merged(listing: Listing, repeated: Repeated, place: Place) -> Listing:
     import pandas as pd
 
     keys = listing.keys
-    is_repeated: NDArray[np.bool_] = pd.Series(keys).duplicated(keep=False).to_numpy()
-    if not is_repeated.any():
+    if (np.diff(np.sort(keys)) != 0).all():
         return listing
+    is_repeated: NDArray[np.bool_] = pd.Series(keys).duplicated(keep=False).to_numpy()
     at = np.flatnonzero(is_repeated)
     times = np.zeros(at.size, dtype=np.int64) if listing.times is None else listing.times[at]
     at = at[np.lexsort((at, times, keys[at]))]
@@ -79,6 +79,10 @@ def _refused(listing: Listing, at: Integers, starts: Integers, sizes: Integers, 
     second = np.minimum.reduceat(np.where(np.isin(np.arange(at.size), starts), listing.n_listed, at), starts)
     first = int(np.argmin(second))
     rows = np.sort(listing.rows[at[starts[first] : starts[first] + sizes[first]]])
-    others = f", as are {starts.size - 1:,} other pairs" if starts.size > 1 else ""
+    others = (
+        f", as {'is' if starts.size == 2 else 'are'} {counted(starts.size - 1, 'other pair')}"
+        if starts.size > 1
+        else ""
+    )
     problem = f"{listing.pair(int(at[starts[first]]))} are rated {sizes[first]:,} times (rows {listed(rows)}){others}"
     return place.error(problem, "keep one rating, or take their mean or the last of them (--repeated mean, last)")

@@ -15,6 +15,7 @@ from bayeskit.datasets._ratings_rules import TOLERANCE, Declared
 
 _MOST_GUESSED = 20
 _MOST_PARTS = 5  # into which the least difference between two ratings is divided, less one
+_LEAST = 1e-100  # of steps that can be divided
 _DIGITS = 10
 _STEPPED = mark("{low} to {high} in steps of {step}")
 _STARS = mark("{low} to {high} stars")
@@ -107,10 +108,14 @@ def _guessed(different: Floats) -> Scale:
     if not 1 < different.size <= _MOST_GUESSED:
         return continuous
     smallest = float(np.diff(different).min())
+    if smallest < _LEAST or (high - low) / smallest > _MOST_GUESSED:
+        return continuous
     for step in smallest / np.arange(1, _MOST_PARTS):
         n_steps = (different - low) / step
         if n_steps[-1] < _MOST_GUESSED and (np.abs(n_steps - np.round(n_steps)) < TOLERANCE).all():
-            return _stepped(low, high, float(step))
+            scale = _stepped(low, high, float(step))
+            scale.levels[np.round(n_steps).astype(np.int64)] = different  # to the last digit
+            return scale
     return continuous
 
 

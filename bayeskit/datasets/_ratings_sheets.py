@@ -22,7 +22,6 @@ Numeric = Floats | NDArray[np.datetime64] | Column
 
 _HELD = 1 << 16  # first bytes of a file, which tell how it is written
 _NEW_LINE = re.compile(r"\r\n|\r|\n")
-_IRREGULAR = re.compile(rb'[^,;\t\r\n]"[^,;\t\r\n]')  # a quote that neither opens nor closes a cell
 _NOT_THERE = sorted({form for word in MISSING for form in (word, word.upper(), word.title())} | {"NaN", "N/A"})
 _UNIT = "\x1f"  # Arrow's delimiters have one character
 
@@ -135,7 +134,7 @@ class TextSheet:
         """Return the columns read by Arrow; None where anything is out of the ordinary, which is then read by lines."""
         import pyarrow  # type: ignore[import-untyped]
 
-        if self.top != 1 or not _is_regular(self.content):
+        if self.top != 1 or not _is_regular(self.content, self.delimiter.encode()):
             return None
         content, delimiter = self.content, self.delimiter
         if len(delimiter) > 1:
@@ -151,6 +150,8 @@ class TextSheet:
                 return None
             rows = np.arange(1 + self.n_above, table.num_rows + 1 + self.n_above)
             texts = {at: _texts(table.column(str(at))) for at in {*ids, *as_text}}
+            if any("" in texts[at].texts for at in ids):  # perhaps in rows of empty cells only
+                return None
             plain = [_numeric(texts[at]) if at in texts else _floats(table.column(str(at))) for at in numbers]
             return Cells(rows, tuple(texts[at] for at in ids), tuple(plain))
         return None
@@ -186,7 +187,7 @@ def text_sheet(content: bytes, suffix: str, place: Place, delimiter: str | None 
     place
         The file.
     delimiter
-        What stands between cells, of MovieLens's older tables; bytes that are not UTF-8 are Latin-1 there.
+        What stands between cells, of MovieLens's older files; bytes that are not UTF-8 are Latin-1 there.
 
     Raises
     ------
@@ -208,9 +209,11 @@ def text_sheet(content: bytes, suffix: str, place: Place, delimiter: str | None 
 
 def _delimiter(top: str, suffix: str) -> str:
     """Return what stands between the cells of a first line."""
-    if suffix in {".tsv", ".tab"} or ("\t" in top and "," not in top):
+    if suffix in {".tsv", ".tab"} or top.count("\t") > 1 or ("\t" in top and "," not in top):
         return "\t"
-    return next((mark for mark in ("::", "|") if top.count(mark) > 1 and "," not in top), ",")
+    if top.count("::") > 1:
+        return "::"
+    return "|" if top.count("|") > 1 and "," not in top else ","
 
 
 def _lines(text: str, delimiter: str, place: Place) -> Iterator[Line]:
@@ -239,11 +242,15 @@ def _utf8(content: bytes) -> bytes:
     return content
 
 
-def _is_regular(content: bytes) -> bool:
+def _is_regular(content: bytes, delimiter: bytes) -> bool:
     """Whether lines end in one way, and quotes stand around whole cells only."""
     if b"\0" in content or content.count(b"\r") not in (0, content.count(b"\r\n")):
         return False
-    return b'"' not in content or (content.count(b'"') % 2 == 0 and _IRREGULAR.search(content) is None)
+    if b'"' not in content or not _quotes(delimiter.decode()):
+        return True
+    opening = content.count(delimiter + b'"') + content.count(b'\n"') + content.startswith((b'"', b'\xef\xbb\xbf"'))
+    closing = content.count(b'"' + delimiter) + content.count(b'"\n') + content.count(b'"\r') + content.endswith(b'"')
+    return opening == closing and opening + closing == content.count(b'"') and b'""' not in content
 
 
 def _n_lines(content: bytes) -> int:

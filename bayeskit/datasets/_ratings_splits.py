@@ -100,12 +100,11 @@ def _check(listing: Listing, rules: Rules, place: Place) -> None:
     if n_train < _FEWEST:
         problem = f"there are {n_train} ratings{where}" if n_train != 1 else f"there is 1 rating{where}"
         raise place.error(problem, f"at least {_FEWEST} are needed; give more, or hold out fewer")
-    for column, what, others in ((listing.user, "user", "items"), (listing.item, "item", "users")):
+    for column, what in ((listing.user, "user"), (listing.item, "item")):
         codes = column.codes[train]
         if (codes == codes[0]).all():
             problem = f"all ratings{where} are of one {what}, {quote(column.text(int(np.flatnonzero(train)[0])))}"
-            remedy = f"what {others} have in common shows only where several {what}s rate or are rated; give more"
-            raise place.error(problem, remedy)
+            raise place.error(problem, f"tastes are learned by comparing {what}s; give ratings of more of them")
     values = listing.values[train]
     if (values == values[0]).all():
         problem = f"all {n_train:,} ratings{where} are {quote(float(values[0]))}"
@@ -124,11 +123,14 @@ def _random(n_ratings: int, share: float) -> NDArray[np.bool_]:
 
 def _last(user: Integers, times: Integers) -> NDArray[np.bool_]:
     """Hold out the last rating of each user with at least two; of several at the same time the last in the file."""
-    order = np.lexsort((np.arange(len(user)), times, user))
-    ends = np.flatnonzero(np.r_[np.diff(user[order]) != 0, True])
-    sizes = np.diff(np.r_[-1, ends])
+    counts = np.bincount(user)
+    latest = np.full(len(counts), times.min())
+    np.maximum.at(latest, user, times)
+    at = np.flatnonzero(times == latest[user])
+    last = np.zeros(len(counts), dtype=np.int64)
+    last[user[at]] = at  # of several, the last one written stays
     held = np.zeros(len(user), dtype=bool)
-    held[order[ends[sizes > 1]]] = True
+    held[last[counts > 1]] = True
     return held
 
 

@@ -64,7 +64,7 @@ def _days(values: Floats) -> Integers | None:
     import pandas as pd
 
     codes, different = pd.factorize(values)
-    found = pd.to_datetime(pd.Series(different).astype(np.int64), format="%Y%m%d", errors="coerce")
+    found = pd.to_datetime(pd.Series(different).astype(np.int64).astype(str), format="%Y%m%d", errors="coerce")
     if found.isna().any() or (different % 1).any():
         return None
     return found.to_numpy().astype("datetime64[s]").astype(np.int64)[codes]

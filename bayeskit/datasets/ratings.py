@@ -21,6 +21,7 @@ from bayeskit.datasets._problems import Place, counted
 from bayeskit.datasets._ratings_columns import open_sheet, read_ratings
 from bayeskit.datasets._ratings_files import ratings_file, tables_beside
 from bayeskit.datasets._ratings_listing import Listing
+from bayeskit.datasets._ratings_movielens import DELIMITERS
 from bayeskit.datasets._ratings_order import frozen, ordered
 from bayeskit.datasets._ratings_rules import Repeated, Rules
 from bayeskit.datasets._ratings_scale import described
@@ -194,7 +195,8 @@ def load_ratings(
     file = ratings_file(given, place)
     place = place if file == given else Place(str(file))
     content = read_bytes(file, place)
-    listing = read_ratings(open_sheet(content, file.suffix.lower(), place), columns, place)
+    sheet = open_sheet(content, file.suffix.lower(), place, DELIMITERS.get(file.name.lower()))
+    listing = read_ratings(sheet, columns, place)
     paths = {"users": users, "items": items}
     tables = read_tables(paths, tables_beside(file), {"users": listing.user.texts, "items": listing.item.texts})
     found = _built(listing, tables, rules, place, file.parent)
