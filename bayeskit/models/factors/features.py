@@ -6,7 +6,7 @@ Only training ratings enter. Implicit feedback, that a user has rated an item ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError
 from bayeskit.core.language import say
+from bayeskit.datasets._problems import listed, nearest
 from bayeskit.models.factors.observed import Features
 
 if TYPE_CHECKING:
@@ -105,6 +106,65 @@ def build_features(data: Ratings, kinds: Sequence[str]) -> Built:
     return Built(user, item, tuple(notes))
 
 
+def new_features(
+    columns: Sequence[str], table: pd.DataFrame, told: Mapping[str, object], rated: Sequence[str]
+) -> Floats:
+    """Return the features of one whom the fit did not see, as it would have made them.
+
+    Parameters
+    ----------
+    columns
+        F, names of the features.
+    table
+        Of those whom it saw, by which numbers fall into bins.
+    told
+        What is known, by the columns of the table: values, or texts of them. What is not told is 0 everywhere.
+    rated
+        Names of the other side that there are ratings with.
+
+    Returns
+    -------
+    array
+        F.
+
+    Raises
+    ------
+    ConfigError
+        For a column that has no features, or a value that the fit has not seen.
+    """
+    position = {column: at for at, column in enumerate(columns)}
+    usable = [name for name in map(str, table.columns) if any(column.startswith(f"{name}=") for column in columns)]
+    row = np.zeros(len(columns))
+    for name, value in told.items():
+        if name not in usable:
+            there = f"there are {', '.join(usable)}" if usable else "there are none"
+            raise ConfigError(f"the fit has no features of '{name}'; {there} (--profile)")
+        like = table[name]
+        known = {label for labels in _labels(name, like, like) for label in labels}
+        for label in _labels(name, _like(name, value, like), like)[0]:
+            if label not in known:
+                choices = f"; choose from {listed(sorted(known))}" if (near := nearest(label, known)) is None else ""
+                hint = choices or f"; did you mean '{near}'?"
+                raise ConfigError(f"{name} '{label}' is none that the fit has seen{hint}")
+            if f"{name}={label}" in position:  # not where all have it
+                row[position[f"{name}={label}"]] = 1.0
+    places = [position[f"rated={name}"] for name in rated if f"rated={name}" in position]
+    row[places] = 1 / np.sqrt(max(len(places), 1))
+    return row
+
+
+def _like(name: str, value: object, like: pd.Series) -> pd.Series:
+    """Return a value as a column of the same kind."""
+    if not pd.api.types.is_numeric_dtype(like):
+        return pd.Series([value], dtype=object)
+    try:
+        number = float(str(value))
+    except ValueError:
+        raise ConfigError(f"{name} '{value}' is not a number, as those of the fit are") from None
+    whole = pd.api.types.is_integer_dtype(like) and number.is_integer()
+    return pd.Series([int(number) if whole else number])
+
+
 def _left_out(kind: str, columns: Sequence[str]) -> str:
     told = ", ".join(columns)
     if kind == "users":
@@ -115,15 +175,7 @@ def _left_out(kind: str, columns: Sequence[str]) -> str:
 def _of_table(table: pd.DataFrame, left: list[str]) -> Iterator[Group]:
     """Give a group for each column; names of those with too many categories are added to ``left``."""
     for name in map(str, table.columns):
-        column = table[name]
-        if pd.api.types.is_numeric_dtype(column) and column.nunique() > _BINS:
-            labels = _binned(column.to_numpy(dtype=float))
-            matrix, columns = _indicators([[label] if label else [] for label in labels])
-        else:
-            texts = ["" if pd.isna(value) else str(value).strip() for value in column]
-            if name.lower().startswith(_BY_AREA):
-                texts = [text[:1] for text in texts]
-            matrix, columns = _indicators([[part for part in text.split("|") if part] for text in texts])
+        matrix, columns = _indicators(_labels(name, table[name], table[name]))
         if not columns:
             continue
         if len(columns) > min(_MOST_CATEGORIES, len(table) // 2):
@@ -132,9 +184,24 @@ def _of_table(table: pd.DataFrame, left: list[str]) -> Iterator[Group]:
         yield Group(name, matrix, tuple(f"{name}={column}" for column in columns))
 
 
-def _binned(values: Floats) -> list[str]:
-    """Return the bin of each number, by bins of about equally many; empty where it is missing."""
-    known = values[np.isfinite(values)]
+def _labels(name: str, column: pd.Series, like: pd.Series) -> list[list[str]]:
+    """Return the labels of each value of a column, as it has them in a table where the column is ``like``."""
+    if _is_binned(like):
+        labels = _binned(column.to_numpy(dtype=float), like.to_numpy(dtype=float))
+        return [[label] if label else [] for label in labels]
+    texts = ["" if pd.isna(value) else str(value).strip() for value in column]
+    if name.lower().startswith(_BY_AREA):
+        texts = [text[:1] for text in texts]
+    return [[part for part in text.split("|") if part] for text in texts]
+
+
+def _is_binned(column: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(column) and column.nunique() > _BINS
+
+
+def _binned(values: Floats, like: Floats) -> list[str]:
+    """Return the bin of each number, by bins of about equally many of ``like``; empty where it is missing."""
+    known = like[np.isfinite(like)]
     edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1), method="inverted_cdf"))
     places = np.searchsorted(edges, values, side="right") - 1
     places = np.clip(places, 0, max(len(edges) - 2, 0))
