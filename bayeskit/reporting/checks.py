@@ -37,6 +37,8 @@ _NAMES = {
     "monotone": mark("Largest fall of the log likelihood"),
     "blocks": mark("Empty or superfluous blocks"),
     "bound": mark("Largest fall of the bound"),
+    "coverage": mark("Coverage of 95 % intervals, off by"),
+    "pit": mark("p-value of a uniform PIT"),
 }
 _MEANINGS = {
     "r_hat": mark("Do the chains agree?"),
@@ -62,6 +64,8 @@ _MEANINGS = {
     "monotone": mark("Did the log likelihood only rise?"),
     "blocks": mark("Does every block hold nodes, and differ from the others?"),
     "bound": mark("Did the bound only rise?"),
+    "coverage": mark("Do intervals hold as many test ratings as they should?"),
+    "pit": mark("Are predictive distributions right in all their probabilities?"),
 }
 _FAILURES: dict[str, str] = {
     "r_hat": mark("chains disagree about {where} (R-hat {value}, limit {limit})"),
@@ -103,7 +107,7 @@ _OUTCOMES: dict[Outcome, str] = {
     "unchecked": mark("not checked"),
     "noted": mark("not met"),
 }
-OF_THE_MODEL = ("blocks",)
+OF_THE_MODEL = ("blocks", "coverage", "pit")
 """Checks whose advice is on the model, and says nothing against the numbers."""
 _ANSWERS = ("converged", "envelope")
 _COUNTS = (

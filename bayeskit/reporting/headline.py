@@ -11,6 +11,7 @@ from bayeskit.core.types import Assessment, Fit, ModelCard, Series
 from bayeskit.core.words import NO_BREAK, day, inside, joined, percent, plus_minus, significant, with_unit
 from bayeskit.reporting.block_words import block_key_values
 from bayeskit.reporting.overview import MAX_ROWS, pick, still, value_text
+from bayeskit.reporting.rating_words import rating_key_values
 from bayeskit.reporting.results import Forecasts, Path, Scalar, mean_step, path
 
 N_KEY_VALUES = 6
@@ -33,6 +34,8 @@ def key_values(fit: Fit, assessment: Assessment) -> list[tuple[str, str]]:
     """Return the first quantities of a program of any kind, with their values."""
     if fit.provenance.card.blocks is not None:
         return block_key_values(fit, assessment)
+    if fit.provenance.card.factors is not None:
+        return rating_key_values(fit, assessment)
     units = {quantity.name: quantity.unit for quantity in fit.provenance.card.quantities}
     labels = [label for shown in pick(fit) for label in shown.labels]
     if fit.provenance.card.mixture is not None:

@@ -6,6 +6,7 @@ from bayeskit.core.language import mark, said, say
 from bayeskit.core.types import Assessment, Fit, Kind, ModelCard, Verdict
 from bayeskit.core.words import joined, number, percent, sentence, significant
 from bayeskit.reporting.checks import OF_THE_MODEL
+from bayeskit.reporting.rating_words import rating_advice
 
 KINDS: dict[Kind, str] = {
     "mcmc": mark("Markov chains"),
@@ -207,6 +208,8 @@ def another_engine(fit: Fit) -> str:
 def advice(fit: Fit) -> str:
     """Return what to do next with a result of this kind, or nothing."""
     origin = fit.provenance
+    if origin.card.factors is not None:
+        return rating_advice(fit)
     if origin.kind not in _SAMPLED_BY or origin.engine == "stan":
         return said(_NEXT.get(origin.kind, ""))
     return say(_SAMPLED_BY[origin.kind], engine=sampler_of(origin.card))
@@ -214,4 +217,4 @@ def advice(fit: Fit) -> str:
 
 def sampler_of(card: ModelCard) -> str:
     """Return which engine samples a model's posterior."""
-    return "gibbs" if card.mixture is not None or card.blocks is not None else "nuts"
+    return "gibbs" if any((card.mixture, card.blocks, card.factors)) else "nuts"

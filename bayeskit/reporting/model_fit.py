@@ -8,6 +8,8 @@ from bayeskit.reporting.equal_weights import equally_weighted
 from bayeskit.reporting.figures_block_held_out import read_held_out
 from bayeskit.reporting.figures_predictive import describe_forecasts
 from bayeskit.reporting.outline import outline_of
+from bayeskit.reporting.rating_fit import rating_fit_of
+from bayeskit.reporting.rating_reading import read_tested
 from bayeskit.reporting.replicated import Replicated, model_fit_of, replications
 from bayeskit.reporting.results import Forecasts, forecasts
 from bayeskit.reporting.verdict import ModelFit
@@ -24,5 +26,8 @@ def judge(fit: Fit) -> tuple[ModelFit | None, Forecasts | None, list[Replicated]
     blocks = fit.provenance.card.blocks
     if blocks is not None:
         return block_fit_of(blocks, read_statistics(fit), read_held_out(fit), section), None, []
+    ratings = fit.provenance.card.factors
+    if ratings is not None:
+        return rating_fit_of(ratings, read_tested(fit), section), None, []
     found = replications(fit)
     return model_fit_of(found, section), None, found

@@ -39,6 +39,7 @@ from bayeskit.reporting.node_table import NodeTable
 from bayeskit.reporting.outline import Outline, outline_of
 from bayeskit.reporting.overview import Overview, caution, overview, pick, still
 from bayeskit.reporting.parameter_table import ParameterTable, parameter_table
+from bayeskit.reporting.rating_report import RatingReport, rating_followed, rating_report
 from bayeskit.reporting.replicated import Replicated
 from bayeskit.reporting.results import Forecasts, Scalar, labelled, recorded_labels, scalars, states
 from bayeskit.reporting.sensitivity import SensitivityReport, sensitivity_of
@@ -53,6 +54,8 @@ from bayeskit.reporting.tables import (
     worst_labels,
 )
 from bayeskit.reporting.verdict import Banner, describe
+
+Own = MixtureReport | BlockReport | RatingReport
 
 ROW = 3
 _NAMED = (  # what engines call their steps and settings, and machines their parts
@@ -86,7 +89,7 @@ class Sections:
     nodes: NodeTable | None
     parameters: list[ParameterRow]
     overview: Overview | None
-    predictive: list[Figure]
+    predictive: list[Figure | GroupTable]
     checks: tuple[Check, ...]
     found_out: list[tuple[str, str]]
     diagnostics: list[Figure]
@@ -105,7 +108,8 @@ class Sections:
 def build(fit: Fit, assessment: Assessment) -> Sections:
     """Compute all sections; what the fit has no groups for is left out."""
     shown, resampled = equally_weighted(fit)
-    mixture, blocks = mixture_report(shown), block_report(shown, assessment)
+    mixture, blocks, ratings = mixture_report(shown), block_report(shown, assessment), rating_report(shown)
+    own = mixture or blocks or ratings
     found = _found(shown, assessment)
     labels = [scalar.label for scalar in found] if fit.has_draws else recorded_labels(fit, assessment)
     worst = worst_labels(assessment, labels, N_WORST)
@@ -116,20 +120,20 @@ def build(fit: Fit, assessment: Assessment) -> Sections:
     return Sections(
         outline=outline_of(fit, predictive=model_fit is not None),
         banner=banner,
-        headline=_headline(shown, assessment, found, forecast, mixture or blocks),
-        key_values=key_values(fit, assessment) if series is None and mixture is None and blocks is None else [],
+        headline=_headline(shown, assessment, found, forecast, own),
+        key_values=key_values(fit, assessment) if series is None and own is None else [],
         caution=caution(fit, assessment),
         resampled=resampled,
         components=mixture.table if mixture is not None else None,
         criteria=criteria_rows(fit, assessment),
-        results=_results(shown, assessment, found, mixture, blocks),
+        results=_results(shown, assessment, found, own),
         nodes=blocks.nodes if blocks is not None else None,
         parameters=parameter_rows(fit, found, noted=banner.state != "failed") if series is not None else [],
         overview=overview(fit, assessment) if series is None else None,
-        predictive=_predictive(shown, forecast, replicated),
+        predictive=_predictive(shown, forecast, replicated, ratings),
         checks=describe_checks(assessment),
         found_out=engine_facts(fit),
-        diagnostics=_diagnostics(fit, assessment, found, worst),
+        diagnostics=[*(ratings.computation if ratings else []), *_diagnostics(fit, assessment, found, worst)],
         scalar_summary=summary_table(assessment, labels),
         worst_summary=summary_table(assessment, worst),
         table=parameter_table(fit, assessment),
@@ -160,7 +164,7 @@ def _headline(
     assessment: Assessment,
     found: list[Scalar],
     forecast: Forecasts | None,
-    own: MixtureReport | BlockReport | None,
+    own: Own | None,
 ) -> list[str]:
     if own is not None:
         return own.headline
@@ -181,21 +185,21 @@ def _found(fit: Fit, assessment: Assessment) -> list[Scalar]:
         return followed(fit, assessment)
     if fit.provenance.card.blocks is not None:
         return block_followed(fit, assessment)
+    if fit.provenance.card.factors is not None:
+        return rating_followed(fit, assessment)
     labels = [label for shown in pick(fit) for label in shown.labels]
     moving = [str(label) for label, row in assessment.summary.loc[labels].iterrows() if not still(row)]
     return labelled(fit, assessment, moving[:N_DRAWN])
 
 
-def _results(
-    fit: Fit, assessment: Assessment, found: list[Scalar], mixture: MixtureReport | None, blocks: BlockReport | None
-) -> list[Figure | GroupTable]:
+def _results(fit: Fit, assessment: Assessment, found: list[Scalar], own: Own | None) -> list[Figure | GroupTable]:
     series = fit.provenance.card.series
     if not fit.has_draws:
         return []
-    if blocks is not None:
-        return blocks.results
+    if isinstance(own, BlockReport | RatingReport):
+        return own.results
     if series is None:
-        return [*(mixture.figures if mixture is not None else _distributions(fit, assessment, found))]
+        return [*(own.figures if own is not None else _distributions(fit, assessment, found))]
     made: list[Figure | GroupTable] = [state_figure(fit, assessment, series)]
     if series.slope is not None:
         made.append(slope_figure(fit, assessment, series))
@@ -211,14 +215,18 @@ def _distributions(fit: Fit, assessment: Assessment, found: list[Scalar]) -> lis
     return [figure for figure in made if figure is not None]
 
 
-def _predictive(fit: Fit, forecast: Forecasts | None, replicated: list[Replicated]) -> list[Figure]:
+def _predictive(
+    fit: Fit, forecast: Forecasts | None, replicated: list[Replicated], ratings: RatingReport | None
+) -> list[Figure | GroupTable]:
     series = fit.provenance.card.series
     if not fit.has_draws:
         return []
     if fit.provenance.card.blocks is not None:
-        return block_predictive(fit)
+        return [*block_predictive(fit)]
+    if ratings is not None:
+        return ratings.predictive
     if series is None:
-        return replication_figures(replicated)
+        return [*replication_figures(replicated)]
     made = [predictive_figure(fit, series)]
     if forecast is not None:
         made += [pit_figure(forecast), residual_figure(fit, series, forecast), memory_figure(forecast)]
