@@ -162,27 +162,35 @@ def _found(sheet: Sheet, place: Place) -> _Chosen:
         positions = tuple(at for at in known if at is not None)
         return _Chosen(sheet, positions, _told(header, positions, _NAMED))
     if len(header) > _MOST_PLACED:
-        lacking = joined([role for role, at in zip(_ROLES[:3], known, strict=False) if at is None])
-        problem = f"there are {counted(len(header), 'column')}, and none is named for {lacking}"
+        problem = f"there are {counted(len(header), 'column')}, and none is named for {_lacking(known)}"
         raise place.error(problem, f"give one rating a row, e.g. {_EXAMPLE}, or {_CHOOSE}")
     if isinstance(sheet, TextSheet) and _is_headless(header):
         sheet = replace(sheet, n_above=0)
         positions = tuple(range(4 if len(header) > 3 and _is_time(sheet, 3) else 3))
         roles = commas([say(_ROLE[role]) for role in _ROLES[: len(positions)]])
         return _Chosen(sheet, positions, (say(_HEADLESS, roles=roles),))
+    return _placed(sheet, known, place)
+
+
+def _placed(sheet: Sheet, known: Sequence[int | None], place: Place) -> _Chosen:
+    """Take columns by their order, if those that are known by their names stand where they should."""
+    header = sheet.header
     usable = [at for at, title in enumerate(header) if title and not title.lower().startswith("unnamed:")]
     if len(usable) < 3:
         problem = f"{counted(len(header), 'column')}, {joined([quote(title) for title in header])}"
         raise place.error(problem, f"ratings have three, e.g. {_EXAMPLE}, separated by commas or tabs")
     first, time = usable[:3], known[3]
     if time in first or any(at not in (None, order) for at, order in zip(known[:3], first, strict=True)):
-        lacking = joined([role for role, at in zip(_ROLES[:3], known, strict=False) if at is None])
-        problem = f"no column is named for {lacking}, only {joined([quote(header[at]) for at in usable])}"
+        problem = f"no column is named for {_lacking(known)}, only {joined([quote(header[at]) for at in usable])}"
         raise place.error(problem, _CHOOSE)
     if time is None and len(usable) == 4 and _is_time(sheet, usable[3]):
         time = usable[3]
     positions = (*first, *([] if time is None else [time]))
     return _Chosen(sheet, positions, _told(header, positions, _PLACED))
+
+
+def _lacking(known: Sequence[int | None]) -> str:
+    return joined([role for role, at in zip(_ROLES[:3], known, strict=False) if at is None])
 
 
 def _told(header: Sequence[str], positions: Sequence[int], template: str) -> tuple[str, ...]:

@@ -263,11 +263,7 @@ def _n_lines(content: bytes) -> int:
 
 def _texts(column: Any) -> Column:
     """Return a column of Arrow's as texts, each converted once."""
-    import pyarrow
-
     found = column.unify_dictionaries().combine_chunks()
-    if isinstance(found, pyarrow.ChunkedArray):
-        found = found.chunk(0) if found.num_chunks else pyarrow.array([], found.type)
     codes = found.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return coded(codes, found.dictionary.to_pylist(), str.strip)
 

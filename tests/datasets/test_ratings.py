@@ -420,6 +420,7 @@ class TestSplits:
         test = np.arange(len(frame)) % 7 == 2
         files.write_split(frame, tmp_path, "ua", test)
         np.testing.assert_array_equal(load_ratings(tmp_path, split="ua", first=200).test, test[:200])
+        same(load_ratings(tmp_path, first=400), load_ratings(tmp_path))
 
     @pytest.mark.parametrize("share", [0, 1, -0.5, 1.5, float("nan")])
     def test_a_share_that_is_none(self, frame, share):

@@ -330,6 +330,9 @@ def test_folders(tmp_path):
 
 
 def test_the_splits_that_there_are(tmp_path):
+    whole = pd.DataFrame({"user": np.arange(100_000) // 100, "item": np.arange(100_000) % 100})
+    with pytest.raises(DataError, match=r"no split 'u6'; choose from none, random, last, u1, u2, u3, u4 and u5"):
+        ratings(whole.assign(rating=whole["item"] % 5), split="u6")
     frame = files.synthetic_ratings(10, 10, 50, 2, seed=1)
     path = files.write_u_data(frame, tmp_path)
     test = np.arange(50) % 5 == 0
@@ -449,12 +452,21 @@ def test_bad_columns_of_parquet_files(tmp_path):
     assert complaint(tmp_path / "c.parquet") == f"column 'rating': 'good' in row 12: not a number; {NUMBER}"
     pa.parquet.write_table(pa.table({"user": []}), tmp_path / "d.parquet")
     assert complaint(tmp_path / "d.parquet").startswith("1 column, 'user'; ratings have three")
+    pa.parquet.write_table(pa.table({}), tmp_path / "e.parquet")
+    assert complaint(tmp_path / "e.parquet").startswith("the file has no columns; give one with columns for users")
+    pa.parquet.write_table(pa.table({name: [] for name in ("user", "item", "rating")}), tmp_path / "f.parquet")
+    assert complaint(tmp_path / "f.parquet") == "there is a header, but no rows of data; give one rating a row"
 
 
 def test_scripts():
     one, two = np.arange(12) // 3, np.arange(12) % 3
     values = np.arange(12) % 5
+    other = pd.DataFrame({"age": [1, 2]}, index=["A", "B"])
     cases = [
+        (
+            lambda: ratings(one, two, values, items=other),
+            "none of the items that are rated ('0', '1' and '2') is among",
+        ),
         (
             lambda: ratings(one, two, values[:5]),
             "arrays of different lengths (user: 12, item: 12, rating: 5); give one of",
@@ -475,7 +487,7 @@ def test_scripts():
     for make, told in cases:
         with pytest.raises(DataError) as caught:
             make()
-        assert str(caught.value).startswith("ratings: " + told)
+        assert str(caught.value).removeprefix("ratings: ").removeprefix("items: ").startswith(told)
 
 
 @pytest.mark.parametrize(

@@ -221,6 +221,9 @@ class TestTables:
         recbole = "item_id:token\tmovie_title:token_seq\trelease_year:token\nx\tToy Story (1995)\t1996\n"
         found = load_ratings(path, items=write(folder, recbole, "any.item"), split="none").item_table
         assert found.loc["x"].tolist() == ["Toy Story (1995)", 1996]
+        few = "item,title\nx,Toy Story (1995)\ny,Heat\n"
+        found = load_ratings(path, items=write(folder, few, "few.csv"), split="none").item_table
+        assert found["title"].tolist() == ["Toy Story (1995)", "Heat", ""]
 
     def test_one_that_lies_beside_is_taken_only_where_it_belongs(self, tmp_path):
         write(tmp_path, self.USERS, "users.csv")
@@ -229,9 +232,11 @@ class TestTables:
         write(tmp_path, table("user,item,rating"), "other.csv")
         assert load_ratings(tmp_path / "other.csv").user_table is None
         write(tmp_path, self.USERS.replace("a,", "A,").replace("b,", "B,").replace("c,", "C,"), "users.csv")
+        write(tmp_path, "movieId,title\n1,Heat (1995)\n", "movies.csv")
         found = load_ratings(tmp_path)
-        assert found.user_table is None
+        assert found.user_table is found.item_table is None
         assert "users.csv has none of the users, and was left out." in found.source.notes
+        assert "movies.csv has none of the items, and was left out." in found.source.notes
 
     def test_a_table_of_movielens_in_latin_1(self, tmp_path):
         flags = "|".join("0" * 5 + "1" + "0" * 13)
@@ -272,6 +277,13 @@ class TestParquet:
             arrays["rating"] = pa.array([str(row[2]) for row in ROWS]).cast(kind)
             pa.parquet.write_table(pa.table(arrays), path)
             assert listed(load_ratings(path, split="none")) == ROWS
+
+    def test_times_by_their_place(self, folder):
+        frame = pd.DataFrame(ROWS, columns=["who", "what", "how"])
+        frame["when"] = pd.date_range("2001-01-01", periods=len(frame))
+        assert ratings(frame, split="none").times[1] == 978393600
+        frame["when"] = "soon"
+        assert ratings(frame, split="none").times is None
 
     def test_an_index_is_no_column(self, folder):
         frame = pd.DataFrame(ROWS, columns=["who", "what", "how"], index=np.arange(5, 5 + len(ROWS)))
