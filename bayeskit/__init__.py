@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from bayeskit.core.types import Assessment, Draws, Fit, Verdict
     from bayeskit.datasets.graphs import Graph, graph, load_graph
     from bayeskit.datasets.points import Points, load_points, points
+    from bayeskit.datasets.ratings import Ratings, load_ratings, ratings
     from bayeskit.datasets.weather import WeatherData, load_weather
     from bayeskit.diagnostics.calibration import Calibration
+    from bayeskit.inference.alternating import ALSConfig, GDConfig, NMFConfig
     from bayeskit.inference.em import EMConfig
     from bayeskit.inference.gibbs import GibbsConfig
     from bayeskit.inference.importance import ImportanceConfig
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     )
     from bayeskit.inference.svi import SVIConfig
     from bayeskit.inference.vb import VBConfig
+    from bayeskit.models.bmf import BMF, bmf
     from bayeskit.models.density import DensityModel, density
     from bayeskit.models.gmm import GMM
     from bayeskit.models.program import StanProgram, stan_program
@@ -44,12 +47,26 @@ if TYPE_CHECKING:
     from bayeskit.models.weather import WeatherModel, weather
     from bayeskit.tasks.blocks import sbm
     from bayeskit.tasks.mixtures import gmm
-    from bayeskit.workflows import assess, calibrate, compare, fit, generate, load_run, predict, report, save_run
+    from bayeskit.workflows import (
+        assess,
+        calibrate,
+        compare,
+        fit,
+        generate,
+        load_run,
+        predict,
+        recommend,
+        report,
+        save_run,
+        similar_items,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
+    "BMF",
     "GMM",
     "SBM",
+    "ALSConfig",
     "Assessment",
     "Calibration",
     "ConfigError",
@@ -58,18 +75,21 @@ __all__ = [
     "Draws",
     "EMConfig",
     "Fit",
+    "GDConfig",
     "GibbsConfig",
     "Graph",
     "ImportanceConfig",
     "InferenceError",
     "LaplaceConfig",
     "MetropolisConfig",
+    "NMFConfig",
     "NUTSConfig",
     "OptimizeConfig",
     "PathfinderConfig",
     "Points",
     "ProgramError",
     "PyroProgram",
+    "Ratings",
     "RejectionConfig",
     "SMCConfig",
     "SVIConfig",
@@ -84,6 +104,7 @@ __all__ = [
     "WeatherData",
     "WeatherModel",
     "assess",
+    "bmf",
     "calibrate",
     "compare",
     "density",
@@ -95,14 +116,18 @@ __all__ = [
     "load_model",
     "load_points",
     "load_program",
+    "load_ratings",
     "load_run",
     "load_weather",
     "points",
     "predict",
     "pyro_program",
+    "ratings",
+    "recommend",
     "report",
     "save_run",
     "sbm",
+    "similar_items",
     "stan_program",
     "target",
     "weather",
@@ -114,7 +139,9 @@ _HOMES = {
     "bayeskit.core.types": ("Assessment", "Draws", "Fit", "Verdict"),
     "bayeskit.datasets.graphs": ("Graph", "graph", "load_graph"),
     "bayeskit.datasets.points": ("Points", "load_points", "points"),
+    "bayeskit.datasets.ratings": ("Ratings", "load_ratings", "ratings"),
     "bayeskit.datasets.weather": ("WeatherData", "load_weather"),
+    "bayeskit.inference.alternating": ("ALSConfig", "GDConfig", "NMFConfig"),
     "bayeskit.inference.em": ("EMConfig",),
     "bayeskit.inference.gibbs": ("GibbsConfig",),
     "bayeskit.inference.stan": (
@@ -132,6 +159,7 @@ _HOMES = {
     "bayeskit.inference.spectral": ("SpectralConfig",),
     "bayeskit.inference.svi": ("SVIConfig",),
     "bayeskit.inference.vb": ("VBConfig",),
+    "bayeskit.models.bmf": ("BMF", "bmf"),
     "bayeskit.models.density": ("DensityModel", "density"),
     "bayeskit.models.gmm": ("GMM",),
     "bayeskit.models.program": ("StanProgram", "stan_program"),
@@ -151,8 +179,10 @@ _HOMES = {
         "generate",
         "load_run",
         "predict",
+        "recommend",
         "report",
         "save_run",
+        "similar_items",
     ),
 }
 

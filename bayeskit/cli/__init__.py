@@ -13,6 +13,7 @@ from bayeskit.cli.crosschecking import crosscheck
 from bayeskit.cli.data import data_app
 from bayeskit.cli.fitting import fit_app, run, script_app
 from bayeskit.cli.pages import compare, demo, doctor, index, report
+from bayeskit.cli.recommending import recommend
 from bayeskit.cli.stan import stan_app
 from bayeskit.cli.using import generate, predict
 
@@ -28,7 +29,7 @@ app.add_typer(script_app, name="script")
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(stan_app, name="stan")
 app.add_typer(data_app, name="data")
-for command in (run, predict, generate, report, compare, crosscheck, index, demo, doctor):
+for command in (run, predict, generate, recommend, report, compare, crosscheck, index, demo, doctor):
     app.command()(command)
 
 

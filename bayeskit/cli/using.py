@@ -23,9 +23,10 @@ def predict(
     overwrite: Replace = False,
     out: Annotated[Path, typer.Option(callback=expanded, help="The CSV to write.")] = Path("predictions.csv"),
 ) -> None:
-    """Say of new data what a finished run makes of them: of points, which component, how dense, how unusual.
+    """Say of new data what a finished run makes of them: points, pairs of nodes, or pairs of users and items.
 
-    Every row of NEW comes back in its order, with all its columns and those of the results behind them.
+    Of points which component, how dense, how unusual; of pairs the weight of the edge, or the rating. Every row of NEW
+    comes back in its order, with all its columns and those of the results behind them.
     """
     from bayeskit.workflows import using
 

@@ -15,6 +15,7 @@ from bayeskit.workflows.fitting import (
     save_run,
 )
 from bayeskit.workflows.indexing import write_index
+from bayeskit.workflows.recommending import recommend, similar_items
 from bayeskit.workflows.using import generate, predict
 
 __all__ = [
@@ -34,9 +35,11 @@ __all__ = [
     "generate",
     "load_run",
     "predict",
+    "recommend",
     "report",
     "report_again",
     "save_run",
     "shipped",
+    "similar_items",
     "write_index",
 ]

@@ -12,32 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError, DataError
-from bayeskit.core.files import readable_disk_errors, write_text
 from bayeskit.core.types import Fit
-from bayeskit.datasets._files import read_bytes
 from bayeskit.datasets._graph_cells import text_of
-from bayeskit.datasets._graph_sheets import open_sheet
-from bayeskit.datasets._problems import Place, counted, listed
-from bayeskit.datasets.tables import read_table, refuse_same_names
+from bayeskit.datasets._problems import counted, listed
 from bayeskit.diagnostics.weighted import draw_weights
 from bayeskit.models.blocks.prediction import predict_pairs
 from bayeskit.models.mixtures.parameters import Components
 from bayeskit.models.mixtures.prediction import components_in_units, generate_points, predict_points
 from bayeskit.tasks.fitting import check_seed
+from bayeskit.workflows.catalogue import read_pairs
 from bayeskit.workflows.fitting import Notify, load_run
+from bayeskit.workflows.recommending import predict_pairs_of
+from bayeskit.workflows.tables import (
+    Results,
+    beside,
+    check_out,
+    formatted,
+    texts_of,
+    values_of,
+    write_results,
+    write_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    Data = pd.DataFrame | str | os.PathLike[str]
+    from bayeskit.workflows.tables import Data
 
 Floats = NDArray[np.float64]
-Results = Mapping[str, NDArray[np.generic]]
 
 MOST_POINTS = 10_000_000
 UNUSUAL = 0.99  # an anomaly score that is worth a word
 _RESAMPLED = 4000  # of weighted draws
-_DIGITS = 8  # significant ones, of numbers in files
 _PAIR = ("source", "target")
 
 
@@ -89,7 +95,10 @@ def predict(
         ``log_density``; and ``anomaly``, from 0 to 1: the chance that a new point of the same mixture has a higher
         density, so that 0.99 means that one in a hundred is as unusual. Of a block model, of the pairs of nodes that
         ``source`` and ``target`` name: ``expected_weight``, the chance of an edge or the mean count; its 95 % interval
-        from ``low`` to ``high``; ``source_block`` and ``target_block``, the likeliest ones, from 1.
+        from ``low`` to ``high``; ``source_block`` and ``target_block``, the likeliest ones, from 1. Of a factorisation,
+        of pairs of a user and an item: ``mean``, ``low``, ``high`` and ``chance``, as ``recommend`` has them (the mean
+        alone of a point estimate); and ``known``, of which of the two there were training ratings, ``both``, ``user``,
+        ``item`` or ``neither``: another one is taken for any of its kind.
 
     Raises
     ------
@@ -102,7 +111,7 @@ def predict(
     check_seed(seed)
     fit, use = _used(run, "predict new data")
     frame, values, _ = use.read(fit, data)
-    return _beside(frame, use.predict(fit, values, np.random.default_rng([seed, 2])))
+    return beside(frame, use.predict(fit, values, np.random.default_rng([seed, 2])))
 
 
 def generate(run: Fit | str | os.PathLike[str], n: int = 1000, *, seed: int = 1) -> pd.DataFrame:
@@ -139,7 +148,7 @@ def generate(run: Fit | str | os.PathLike[str], n: int = 1000, *, seed: int = 1)
     assert use.generate is not None
     made = use.generate(fit, n, np.random.default_rng([seed, 3]))
     data = pd.DataFrame({name: made[name] for name in use.columns(fit)})
-    return _beside(data, {name: column for name, column in made.items() if name not in data})
+    return beside(data, {name: column for name, column in made.items() if name not in data})
 
 
 def predict_to_file(
@@ -147,23 +156,22 @@ def predict_to_file(
 ) -> Path:
     """Write what a finished run says of new data to a CSV file. ``notify`` hears what is worth a word."""
     check_seed(seed)
-    _check_out(out, run, overwrite, Path(data).expanduser())
+    check_out(out, run, overwrite, Path(data).expanduser())
     fit, use = _used(run, "predict new data")
     frame, values, rows = use.read(fit, Path(data).expanduser())
     results = use.predict(fit, values, np.random.default_rng([seed, 2]))
     if notify is not None:
         for line in _told(values, rows, results):
             notify(line)
-    _write(_beside(frame, {name: _formatted(column) for name, column in results.items()}), out)
+    write_table(beside(frame, {name: formatted(column) for name, column in results.items()}), out)
     return out
 
 
 def generate_to_file(run: Path, n: int, out: Path, *, overwrite: bool = False, seed: int = 1) -> Path:
     """Write data drawn from a finished run to a CSV file."""
-    _check_out(out, run, overwrite)
+    check_out(out, run, overwrite)
     made = generate(run, n, seed=seed)
-    _write(made.apply(lambda column: _formatted(column.to_numpy())), out)
-    return out
+    return write_results(made, out)
 
 
 def _mixture_columns(fit: Fit) -> tuple[str, ...]:
@@ -200,7 +208,7 @@ def _components(fit: Fit, rng: np.random.Generator) -> Components:
 
 def _read_pairs(fit: Fit, data: Data) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.generic]]:
     """Return the positions of the nodes that the columns ``source`` and ``target`` name, ``n_rows x 2``."""
-    frame, rows, place = _texts(data)
+    frame, rows, place = texts_of(data)
     lacking = [name for name in _PAIR if name not in frame]
     if lacking:
         raise place.error(f"there is no column {listed(lacking)}", f"it needs {' and '.join(_PAIR)}, names of nodes")
@@ -215,33 +223,18 @@ def _read_pairs(fit: Fit, data: Data) -> tuple[pd.DataFrame, NDArray[Any], NDArr
     return frame, found, rows
 
 
-def _texts(data: Data) -> tuple[pd.DataFrame, NDArray[np.generic], Place]:
-    """Return columns, those of a file as texts, what each row is called, and where they come from."""
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        place = Place("the data frame")
-        refuse_same_names([str(name) for name in data.columns], place)
-        return data, data.index.to_numpy(), place
-    place = Place(os.fspath(data))
-    sheet = open_sheet(read_bytes(Path(data), place), Path(data).suffix.lower(), place)
-    refuse_same_names(sheet.header, place)
-    cells = sheet.read(range(len(sheet.header)))
-    columns = (np.array(column.texts, dtype=object)[column.codes] for column in cells.names)
-    return pd.DataFrame(dict(zip(sheet.header, columns, strict=True))), cells.rows, place
-
-
 def _predict_pairs(fit: Fit, values: NDArray[Any], rng: np.random.Generator) -> Results:
     return predict_pairs(fit.posterior, values[:, 0], values[:, 1])
 
 
 def _read_points(fit: Fit, data: Data) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.generic]]:
-    return _read(data, _mixture_columns(fit))
+    return values_of(data, _mixture_columns(fit))
 
 
 USES: Mapping[str, Use] = {
     "gmm": Use(_mixture_columns, _read_points, _predict_mixture, _generate_mixture),
     "sbm": Use(lambda fit: _PAIR, _read_pairs, _predict_pairs, None),
+    "bmf": Use(lambda fit: ("user", "item"), read_pairs, lambda fit, pairs, rng: predict_pairs_of(fit, pairs), None),
 }
 """By the name of the model."""
 
@@ -258,61 +251,14 @@ def _used(run: Fit | str | os.PathLike[str], what: str) -> tuple[Fit, Use]:
     return fit, USES[model]
 
 
-def _read(
-    data: pd.DataFrame | str | os.PathLike[str], columns: tuple[str, ...]
-) -> tuple[pd.DataFrame, Floats, NDArray[np.generic]]:
-    """Return all columns as they are, the values of those that count, and what each row is called."""
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        place = Place("the data frame")
-        values = _frame_values(data, columns, place)
-        frame, rows = data, data.index.to_numpy()
-    else:
-        place = Place(os.fspath(data))
-        table = read_table(os.fspath(data), place)
-        refuse_same_names(table.header, place)
-        values = np.column_stack([table.wanted_numbers(table.position(name, place), place) for name in columns])
-        frame = pd.DataFrame({name: table.cells(at) for at, name in enumerate(table.header)})
-        rows = table.rows
-    for at, name in enumerate(columns):
-        infinite = np.flatnonzero(np.isinf(values[:, at]))
-        if infinite.size:
-            cells = [(rows[row], float(values[row, at])) for row in infinite]
-            raise place.error("infinite", "correct it, or leave it empty", column=name, cells=cells)
-    return frame, values, rows
-
-
-def _frame_values(data: pd.DataFrame, columns: tuple[str, ...], place: Place) -> Floats:
-    names = [str(name) for name in data.columns]
-    refuse_same_names(names, place)
-    lacking = [name for name in columns if name not in names]
-    if lacking:
-        raise place.error(f"there is no column {listed(lacking)}", f"it needs {', '.join(columns)}")
-    chosen = data.iloc[:, [names.index(name) for name in columns]]
-    try:
-        values: Floats = chosen.to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise place.error(f"not numbers ({error})", "convert them, NaN where a value is missing") from error
-    return values
-
-
-def _beside(frame: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """Return a table with the results behind it; none takes the place of a column that is there."""
-    import pandas as pd
-
-    taken = {str(name) for name in frame.columns}
-    named = {}
-    for name, column in results.items():
-        while name in taken:
-            name += "_"
-        taken.add(name)
-        named[name] = column
-    return pd.concat([frame, pd.DataFrame(named, index=frame.index)], axis=1)
-
-
 def _told(values: Floats, rows: NDArray[np.generic], results: Results) -> list[str]:
     told = []
+    if "known" in results:
+        n_others = int(np.sum(np.asarray(results["known"]) != "both"))
+        if n_others:
+            what = "a user or an item that the run has no ratings of, which is taken for any"
+            told.append(f"{counted(n_others, 'row')} with {what}")
+        return told
     empty = np.isnan(values).all(axis=1)
     if empty.any():
         what = "none of the columns, so that only the weights tell where they belong"
@@ -326,27 +272,3 @@ def _told(values: Floats, rows: NDArray[np.generic], results: Results) -> list[s
             f"({expected:.3g} would be if they came from this mixture)"
         )
     return told
-
-
-def _formatted(column: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return numbers as they stand in a file; nothing for NaN."""
-    if column.dtype.kind != "f":
-        return column
-    return np.array(["" if np.isnan(value) else f"{value:.{_DIGITS}g}" for value in column.tolist()], dtype=object)
-
-
-def _check_out(out: Path, run: Path, overwrite: bool, data: Path | None = None) -> None:
-    if out.is_dir():
-        raise ConfigError(f"output {out} is a folder; give --out a file, e.g. {out / 'new.csv'}")
-    if out.resolve().is_relative_to(run.resolve()):
-        raise ConfigError(f"output {out} lies in the run's own folder, which holds what the run wrote; choose another")
-    if data is not None and out.resolve() == data.resolve():
-        raise ConfigError(f"output {out} is the file of the data; choose another --out")
-    if out.exists() and not overwrite:
-        raise ConfigError(f"output {out} exists; choose another --out, or give --overwrite to replace it")
-
-
-def _write(frame: pd.DataFrame, out: Path) -> None:
-    with readable_disk_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, frame.to_csv(index=False, lineterminator="\n"))

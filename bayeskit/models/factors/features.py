@@ -7,6 +7,7 @@ Only training ratings enter. Implicit feedback, that a user has rated an item ho
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError
 from bayeskit.core.language import say
-from bayeskit.datasets._problems import listed, nearest
+from bayeskit.datasets._problems import nearest
 from bayeskit.models.factors.observed import Features
 
 if TYPE_CHECKING:
@@ -106,59 +107,81 @@ def build_features(data: Ratings, kinds: Sequence[str]) -> Built:
     return Built(user, item, tuple(notes))
 
 
-def new_features(
-    columns: Sequence[str], table: pd.DataFrame, told: Mapping[str, object], rated: Sequence[str]
-) -> Floats:
-    """Return the features of one whom the fit did not see, as it would have made them.
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What features of users were made of.
 
     Parameters
     ----------
-    columns
-        F, names of the features.
+    kinds
+        Of ``KINDS``.
     table
-        Of those whom it saw, by which numbers fall into bins.
-    told
-        What is known, by the columns of the table: values, or texts of them. What is not told is 0 everywhere.
-    rated
-        Names of the other side that there are ratings with.
-
-    Returns
-    -------
-    array
-        F.
-
-    Raises
-    ------
-    ConfigError
-        For a column that has no features, or a value that the fit has not seen.
+        The users' table; None where there was none.
+    times
+        Of the training ratings, seconds since 1970; None where there were none.
+    n_items
+        Number of items with training ratings.
     """
-    position = {column: at for at, column in enumerate(columns)}
-    usable = [name for name in map(str, table.columns) if any(column.startswith(f"{name}=") for column in columns)]
-    row = np.zeros(len(columns))
-    for name, value in told.items():
-        if name not in usable:
-            there = f"there are {', '.join(usable)}" if usable else "there are none"
-            raise ConfigError(f"the fit has no features of '{name}'; {there} (--profile)")
-        like = table[name]
-        known = {label for labels in _labels(name, like, like) for label in labels}
-        for label in _labels(name, _like(name, value, like), like)[0]:
-            if label not in known:
-                choices = f"; choose from {listed(sorted(known))}" if (near := nearest(label, known)) is None else ""
-                hint = choices or f"; did you mean '{near}'?"
-                raise ConfigError(f"{name} '{label}' is none that the fit has seen{hint}")
-            if f"{name}={label}" in position:  # not where all have it
-                row[position[f"{name}={label}"]] = 1.0
-    places = [position[f"rated={name}"] for name in rated if f"rated={name}" in position]
-    row[places] = 1 / np.sqrt(max(len(places), 1))
-    return row
+
+    kinds: Sequence[str]
+    table: pd.DataFrame | None
+    times: NDArray[np.int64] | None
+    n_items: int
+
+    def new_user(self, told: Mapping[str, object], rated: NDArray[np.int64]) -> Floats:
+        """Return the features of a user whom the fit did not see, as it would have made them.
+
+        Parameters
+        ----------
+        told
+            What is known of her, by the columns of the table: values, or texts of them. What is not told is 0
+            everywhere, and so is when she rated.
+        rated
+            Items that she has rated, from 0.
+
+        Raises
+        ------
+        ConfigError
+            For a column that has no features, or a value that the fit has not seen.
+        """
+        table = self.table if self.table is not None and "users" in self.kinds else pd.DataFrame()
+        groups = list(_of_table(table, []))
+        usable = [group.name for group in groups]
+        for name in told:
+            if name not in usable:
+                there = f"there are {', '.join(usable)}" if usable else "there are none: fit with --features users"
+                raise ConfigError(f"the fit has no features of users by '{name}'; {there}")
+        parts = [_new_indicators(group, table[group.name], told.get(group.name, "")) for group in groups]
+        if "time" in self.kinds and self.times is not None:
+            parts.append(np.zeros(len(_time_edges(self.times)) + 1))
+        if "implicit" in self.kinds:
+            parts.append(np.zeros(self.n_items))
+            seen = rated[rated < self.n_items]
+            parts[-1][seen] = 1 / np.sqrt(max(len(seen), 1))
+        return np.concatenate([*parts, np.empty(0)])
 
 
-def _like(name: str, value: object, like: pd.Series) -> pd.Series:
+def _new_indicators(group: Group, like: pd.Series, value: object) -> Floats:
+    """Return a group's features of one value, which need not be in the table."""
+    found = np.zeros(len(group.columns))
+    known = {label for labels in _labels(group.name, like, like) for label in labels}
+    for label in _labels(group.name, _one(group.name, value, like), like)[0]:
+        if label not in known:
+            near = nearest(label, known)
+            hint = f"choose from {', '.join(sorted(known))}" if near is None else f"did you mean '{near}'?"
+            raise ConfigError(f"{group.name} '{label}' is none that the fit has seen; {hint}")
+        column = f"{group.name}={label}"
+        if column in group.columns:  # not where all have it
+            found[group.columns.index(column)] = 1.0
+    return found
+
+
+def _one(name: str, value: object, like: pd.Series) -> pd.Series:
     """Return a value as a column of the same kind."""
     if not pd.api.types.is_numeric_dtype(like):
         return pd.Series([value], dtype=object)
     try:
-        number = float(str(value))
+        number = float(str(value) or "nan")
     except ValueError:
         raise ConfigError(f"{name} '{value}' is not a number, as those of the fit are") from None
     whole = pd.api.types.is_integer_dtype(like) and number.is_integer()
@@ -226,11 +249,16 @@ def _in_time(data: Ratings, rows: NDArray[np.int64], n_rows: int) -> Group:
         raise ConfigError("the ratings have no times to take features from; leave time out of --features")
     train = ~data.test
     times = data.times[train]
-    edges = np.unique(np.quantile(times, np.linspace(0, 1, _BINS + 1)[1:-1], method="inverted_cdf"))
+    edges = _time_edges(times)
     counts = np.zeros((n_rows, len(edges) + 1))
     np.add.at(counts, (rows[train], np.searchsorted(edges, times, side="right")), 1.0)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     return Group("time", shares, tuple(f"time={at + 1}" for at in range(len(edges) + 1)))
+
+
+def _time_edges(times: NDArray[np.int64]) -> Floats:
+    """Return where one bin of time ends and the next begins."""
+    return np.unique(np.quantile(times, np.linspace(0, 1, _BINS + 1)[1:-1], method="inverted_cdf"))
 
 
 def _implicit(
