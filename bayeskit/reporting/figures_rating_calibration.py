@@ -43,7 +43,7 @@ def calibration_figure(found: Factorisation) -> f.Figure | None:
                     percent=f"{100 * PROBABILITY:.0f}",
                 ),
                 say(
-                    "Right: how many of the test ratings central intervals hold, over how many they should; on the "
+                    "The line: how many of the test ratings central intervals hold, over how many they should; on the "
                     "dashed line they are right."
                 ),
                 say("A level has a range of places; one in it is drawn at random, always the same.")

@@ -68,17 +68,14 @@ class Drawn:
         eta += self.user_bias[users][:, None] + self.item_bias[items] + self.level
         return self.scale.expected(eta, self.cutpoints)
 
-    @cached_property
-    def spreads(self) -> tuple[Floats, Floats]:
-        """Covariances of users' and of items' factors, ``K x K``."""
-        return _covariance(self.user_factors), _covariance(self.item_factors)
-
     def singular_values(self) -> Floats:
         """Return the standard deviations of what each factor adds to predictors, the largest first."""
-        user, item = self.spreads
-        root = np.linalg.cholesky(user + 1e-12 * np.trace(user) * np.eye(len(user)) + 1e-300 * np.eye(len(user)))
-        squares = np.linalg.eigvalsh(root.T @ item @ root)[::-1]
-        return np.sqrt(np.maximum(squares, 0.0))
+        user, item = _covariance(self.user_factors), _covariance(self.item_factors)
+        values, vectors = np.linalg.eigh(user)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        squares: Floats = np.linalg.eigvalsh(root.T @ item @ root)[::-1]
+        found: Floats = np.sqrt(np.maximum(squares, 0.0))
+        return found
 
     def of_items(self) -> tuple[Floats, Floats]:
         """Return of each item what all users together are expected to give, and how far its friends are from its foes.

@@ -8,11 +8,18 @@ from bayeskit.core.types import Assessment, Fit
 from bayeskit.reporting.figures import Figure
 from bayeskit.reporting.figures_rating_calibration import calibration_figure, level_figure
 from bayeskit.reporting.figures_rating_errors import errors_figure
+from bayeskit.reporting.figures_rating_factors import factor_figure
 from bayeskit.reporting.figures_rating_matrix import matrix_figure
+from bayeskit.reporting.figures_rating_predictions import prediction_figure
+from bayeskit.reporting.figures_rating_tastes import taste_figure, taste_table
 from bayeskit.reporting.group_tables import GroupTable
 from bayeskit.reporting.overview import still
+from bayeskit.reporting.rating_groups import feature_table, group_tables
 from bayeskit.reporting.rating_reading import read_factorisation
-from bayeskit.reporting.rating_summary import summarise
+from bayeskit.reporting.rating_summary import Summary, summarise
+from bayeskit.reporting.rating_tables import item_tables, surprise_table, user_table
+from bayeskit.reporting.rating_tastes import read_tastes
+from bayeskit.reporting.rating_view import Factorisation
 from bayeskit.reporting.rating_words import rating_headline
 from bayeskit.reporting.results import Scalar, labelled, rows_of
 
@@ -33,21 +40,35 @@ class RatingReport:
     computation: list[Figure]
 
 
-def rating_report(fit: Fit) -> RatingReport | None:
+def rating_report(fit: Fit, assessment: Assessment) -> RatingReport | None:
     """Return what can be said of a factorisation, or None where the fit is none, or holds too little."""
+    from threadpoolctl import threadpool_limits
+
     found = read_factorisation(fit)
     if found is None:
         return None
-    summary = summarise(found)
-    results: list[Figure | GroupTable | None] = [matrix_figure(found, summary)]
-    predictive: list[Figure | GroupTable | None] = [calibration_figure(found), level_figure(found)]
+    with threadpool_limits(1):  # sums come out the same on any number of cores
+        summary = summarise(found)
+        results = _results(fit, assessment, found, summary)
+    predictive = [calibration_figure(found), level_figure(found), prediction_figure(found), surprise_table(found)]
     errors = errors_figure(found)
     return RatingReport(
         headline=rating_headline(found, summary),
-        results=[item for item in results if item is not None],
+        results=results,
         predictive=[item for item in predictive if item is not None],
         computation=[errors] if errors is not None else [],
     )
+
+
+def _results(
+    fit: Fit, assessment: Assessment, found: Factorisation, summary: Summary | None
+) -> list[Figure | GroupTable]:
+    tastes = read_tastes(found, summary) if summary is not None else None
+    made: list[Figure | GroupTable | None] = [matrix_figure(found, summary), *item_tables(found, summary)]
+    made += [*group_tables(found, summary), user_table(found, summary)]
+    made += [taste_figure(found, tastes), taste_table(tastes)] if tastes is not None else []
+    made += [factor_figure(fit, found, summary), feature_table(found, assessment)]
+    return [item for item in made if item is not None]
 
 
 def rating_followed(fit: Fit, assessment: Assessment) -> list[Scalar]:

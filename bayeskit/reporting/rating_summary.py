@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MAX_SHOWN = 60  # users, and items, of the table
-MAX_USERS = 600  # whose tastes are compared
+MAX_USERS = 1000  # whose tastes are compared
 MAX_ITEMS = 800  # by which they are
 
 

@@ -108,7 +108,11 @@ class Sections:
 def build(fit: Fit, assessment: Assessment) -> Sections:
     """Compute all sections; what the fit has no groups for is left out."""
     shown, resampled = equally_weighted(fit)
-    mixture, blocks, ratings = mixture_report(shown), block_report(shown, assessment), rating_report(shown)
+    mixture, blocks, ratings = (
+        mixture_report(shown),
+        block_report(shown, assessment),
+        rating_report(shown, assessment),
+    )
     own = mixture or blocks or ratings
     found = _found(shown, assessment)
     labels = [scalar.label for scalar in found] if fit.has_draws else recorded_labels(fit, assessment)
