@@ -21,6 +21,8 @@ from bayeskit.models.factors.observed import Features
 
 Floats = NDArray[np.float64]
 
+_LARGEST_STEP = 10.0  # in units of what a relevance varies by given all coefficients
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -34,6 +36,8 @@ class Design:
         F, from 0.
     counts
         Number of features of each group.
+    columns
+        Where each group's features stand.
     gram
         ``F x F``, the features' products, where there are no more of them than rows; or ``G x n x n``, the rows'
         products by each group's features.
@@ -42,6 +46,7 @@ class Design:
     matrix: Tensor
     groups: Tensor
     counts: Floats
+    columns: tuple[slice, ...]
     gram: Tensor
 
     @property
@@ -54,14 +59,15 @@ def design_of(features: Features, device: str) -> Design:
     """Put features on the device."""
     matrix = torch.as_tensor(features.matrix, dtype=torch.float64, device=device)
     n_rows, n_features = matrix.shape
-    n_groups = len(features.names)
+    counts = np.bincount(features.groups, minlength=len(features.names))
+    ends = np.cumsum(counts)
+    columns = tuple(slice(int(end - count), int(end)) for end, count in zip(ends, counts, strict=True))
     if n_features <= n_rows:
         gram = matrix.T @ matrix
     else:
-        parts = [matrix[:, np.flatnonzero(features.groups == group)] for group in range(n_groups)]
-        gram = torch.stack([part @ part.T for part in parts])
-    counts = np.bincount(features.groups, minlength=n_groups).astype(float)
-    return Design(matrix, torch.as_tensor(features.groups, device=device), counts, gram)
+        gram = torch.stack([matrix[:, own] @ matrix[:, own].T for own in columns])
+    groups = torch.as_tensor(features.groups, device=device)
+    return Design(matrix, groups, counts.astype(float), columns, gram)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +109,9 @@ def draw_coefficients(
 ) -> Population:
     """Draw the coefficients of features, and how little each group matters.
 
+    One group's relevance is first moved with all coefficients integrated out, by a Metropolis step of a random size:
+    given them it hardly moves.
+
     Parameters
     ----------
     population
@@ -119,9 +128,10 @@ def draw_coefficients(
     assert population.relevance is not None
     factor = torch.as_tensor(np.linalg.cholesky(population.precision), device=rows.device)
     white = (rows.double() - torch.as_tensor(population.mean, device=rows.device)) @ factor
-    relevance = torch.as_tensor(population.relevance, device=rows.device)
-    drawn = _draw_white(white, design, relevance, stream)
-    nothing = torch.zeros(len(relevance), dtype=torch.float64, device=rows.device)
+    system = _system_of(design, population.relevance, white)
+    system = _moved(system, design, prior, white, rng)
+    drawn = _draw_white(white, design, system, stream)
+    nothing = torch.zeros(len(design.counts), dtype=torch.float64, device=rows.device)
     squares = nothing.index_add(0, design.groups, drawn.square().sum(1)).cpu().numpy()
     shape, rate = prior.arguments
     found = rng.standard_gamma(shape + design.counts * white.shape[1] / 2) / (rate + squares / 2)
@@ -129,24 +139,71 @@ def draw_coefficients(
     return replace(population, coefficients=coefficients, relevance=found)
 
 
-def _draw_white(white: Tensor, design: Design, relevance: Tensor, stream: torch.Generator) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class _System:
+    """The system that coefficients solve, at some relevances.
+
+    Parameters
+    ----------
+    relevance
+        G.
+    factor
+        Its lower Cholesky factor: of the features' size where these are no more than rows, else of the rows'.
+    log_density
+        Of responses whose noise is independent of variance 1, coefficients integrated out, up to a constant.
+    """
+
+    relevance: Floats
+    factor: Tensor
+    log_density: float
+
+
+def _system_of(design: Design, relevance: Floats, white: Tensor) -> _System:
+    on_device = torch.as_tensor(relevance, device=white.device)
+    width = white.shape[1]
+    if design.tall:
+        factor = torch.linalg.cholesky(design.gram + torch.diag(on_device[design.groups]))
+        solved = torch.linalg.solve_triangular(factor, design.matrix.T @ white, upper=False)
+        squares = -float(solved.square().sum())
+        log_det = 2 * float(factor.diagonal().log().sum()) - float(design.counts @ np.log(relevance))
+    else:
+        system = torch.einsum("g,gij->ij", 1 / on_device, design.gram)
+        system.diagonal().add_(1.0)
+        factor = torch.linalg.cholesky(system)
+        squares = float(torch.linalg.solve_triangular(factor, white, upper=False).square().sum())
+        log_det = 2 * float(factor.diagonal().log().sum())
+    return _System(relevance, factor, -(width * log_det + squares) / 2)
+
+
+def _moved(system: _System, design: Design, prior: Prior, white: Tensor, rng: np.random.Generator) -> _System:
+    """Take a Metropolis step of one group's log relevance."""
+    group = int(rng.integers(len(design.counts)))
+    known = min(float(design.counts[group]), len(white)) * white.shape[1]
+    step = np.sqrt(2 / known) * _LARGEST_STEP ** rng.random() * rng.standard_normal()
+    proposal = system.relevance.copy()
+    proposal[group] *= np.exp(step)
+    there = _system_of(design, proposal, white)
+    shape, rate = prior.arguments
+    ratio = there.log_density - system.log_density
+    ratio += shape * step - rate * float(proposal[group] - system.relevance[group])
+    return there if np.log(rng.random()) < ratio else system
+
+
+def _draw_white(white: Tensor, design: Design, system: _System, stream: torch.Generator) -> Tensor:
     """Draw coefficients of responses whose noise is independent of variance 1."""
     n_rows, n_features = design.matrix.shape
-    each = relevance[design.groups]
+    each = torch.as_tensor(system.relevance, device=white.device)[design.groups]
 
     def noise(n: int) -> Tensor:
         return torch.randn(n, white.shape[1], generator=stream, dtype=torch.float64, device=white.device)
 
     if design.tall:
-        factor = torch.linalg.cholesky(design.gram + torch.diag(each))
-        whitened = torch.linalg.solve_triangular(factor, design.matrix.T @ white, upper=False) + noise(n_features)
-        solved: Tensor = torch.linalg.solve_triangular(factor.T, whitened, upper=True)
-        return solved
+        whitened = torch.linalg.solve_triangular(system.factor, design.matrix.T @ white, upper=False)
+        found: Tensor = torch.linalg.solve_triangular(system.factor.T, whitened + noise(n_features), upper=True)
+        return found
     before = noise(n_features) / each.sqrt()[:, None]
     left = white - design.matrix @ before - noise(n_rows)
-    system = torch.einsum("g,gij->ij", 1 / relevance, design.gram)
-    system.diagonal().add_(1.0)
-    solved = torch.cholesky_solve(left, torch.linalg.cholesky(system))
+    solved = torch.cholesky_solve(left, system.factor)
     return before + (design.matrix / each).T @ solved
 
 

@@ -28,6 +28,7 @@ from bayeskit.models.factors._hyper import (
     draw_coefficients,
     draw_wishart,
 )
+from bayeskit.models.factors._interweaving import stretch_groups
 from bayeskit.models.factors._rows import Links, draw_positive_rows, draw_rows, links_of, predicted
 from bayeskit.models.factors.observed import Observed
 from bayeskit.models.factors.quantities import Parameters, quantities_of
@@ -271,6 +272,7 @@ class FactorGibbs:
             else:
                 ratings = left - across[:, 0].index_select(0, self._index[other])
                 table = torch.cat([torch.ones_like(across[:, :1]), across[:, 1:]], dim=1)
+                self._stretch(chain, side, ratings, table)
                 population = chain.populations[side]
                 mean = population.row_means(self._designs[side], len(chain.rows[side]), across)
                 precision = torch.as_tensor(population.precision, dtype=across.dtype, device=across.device)
@@ -281,6 +283,15 @@ class FactorGibbs:
             squares = float(last.square().sum(dtype=torch.float64)) - drawn.explained
             total = float(last.sum(dtype=torch.float64)) - drawn.total
             self._draw_level_and_precision(chain, squares, total)
+
+    def _stretch(self, chain: Chain, side: str, ratings: Tensor, table: Tensor) -> None:
+        """Draw how much groups of features matter, the rows' own deviations held."""
+        design = self._designs[side]
+        if design is not None:
+            links, prior = self._links[side], self.spec.prior("lambda")
+            chain.rows[side], chain.populations[side] = stretch_groups(
+                links, ratings, table, chain.rows[side], chain.populations[side], design, chain.tau, prior, chain.rng
+            )
 
     def _draw_level_and_precision(self, chain: Chain, squares: float, total: float) -> None:
         """Draw ``mu`` and ``tau`` by sum and sum of squares of what is left of the ratings."""

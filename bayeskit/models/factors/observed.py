@@ -21,7 +21,7 @@ class Features:
     matrix
         ``n x F``, zeros where nothing is known of one.
     groups
-        F, the group of each, from 0: groups matter more or less, each as a whole.
+        F, the group of each, from 0, ascending: groups matter more or less, each as a whole.
     names
         Of the groups.
     columns
