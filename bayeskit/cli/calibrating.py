@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayeskit.cli.common import block_task, default_out, finish, method_config, mixture_task, tell, weather_task
+from bayeskit.cli.common import (
+    block_task,
+    default_out,
+    finish,
+    method_config,
+    mixture_task,
+    rating_task,
+    tell,
+    weather_task,
+)
 from bayeskit.cli.options import (
     BLOCKS,
     ENGINE,
+    IMPUTATION,
     MIXTURE,
+    RATINGS,
     WEATHER,
     Algorithm,
     Anew,
@@ -32,6 +43,8 @@ from bayeskit.cli.options import (
     Posterior,
     ProgramData,
     ProgramFile,
+    Rank,
+    RatingsFile,
     Seed,
     Simulations,
     Strict,
@@ -56,6 +69,7 @@ _SIMULATED: Group = {
 }
 _KEPT: Group = {"strict": (Strict, False), "overwrite": (Anew, False), "lang": (Lang, "en"), "out": (_OUT, None)}
 _WEATHER: Group = {name: option for name, option in WEATHER.items() if name != "days"}  # it is data_size
+_RATINGS: Group = {**{name: option for name, option in RATINGS.items() if name != "split"}, "rank": (Rank, 2)}
 
 
 @calibrate_app.command("weather")
@@ -94,6 +108,16 @@ def calibrate_sbm(data: OptionalGraphFile = None, **given: Any) -> None:
     targets = given["target_blocks"] or (None if shared else sources)
     asked = {**given, "engine": given["engine"] or "gibbs", "source_blocks": sources, "target_blocks": targets}
     _calibrate(block_task(file, asked, calibration_config(asked["engine"])), given)
+
+
+@calibrate_app.command("bmf")
+@takes(_RATINGS, _SIMULATED, ENGINE, IMPUTATION, _KEPT)
+def calibrate_bmf(data: RatingsFile, **given: Any) -> None:
+    """Calibrate a matrix factorisation on ratings of the pairs that RATINGS has, first 500; rank 2 unless given."""
+    from bayeskit.tasks import calibration_config
+
+    asked = {**given, "split": "none"}
+    _calibrate(rating_task(data, asked, calibration_config(given["engine"] or "gibbs")), given)
 
 
 def _calibrate(fit: Task, given: dict[str, Any]) -> None:

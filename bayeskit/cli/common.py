@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bayeskit.cli.options import EXIT_VERDICT_FAILED, SAMPLERS
+from bayeskit.cli.options import EXIT_VERDICT_FAILED, IMPUTATION, SAMPLERS
 
 if TYPE_CHECKING:
     from bayeskit.core.types import Assessment
@@ -54,6 +54,16 @@ def block_task(data: str, given: Mapping[str, Any], base: AnyConfig | None = Non
     return _task("sbm", data, {name: given[name] for name in load}, {**blocks, **options}, given, base)
 
 
+def rating_task(data: str, given: Mapping[str, Any], base: AnyConfig | None = None) -> Task:
+    """Sort the options of the matrix factorisation's commands."""
+    load = ("columns", "users", "items", "repeated", "scale", "split", "hold_out")
+    options = ("rank", "likelihood", "features", "prior_family", "nonnegative")
+    own = {name: given[name] for name in IMPUTATION}
+    return _task(
+        "bmf", data, {name: given[name] for name in load}, {name: given[name] for name in options}, given, base, own
+    )
+
+
 def _task(
     name: str,
     data: str,
@@ -61,11 +71,13 @@ def _task(
     options: dict[str, Any],
     given: Mapping[str, Any],
     base: AnyConfig | None,
+    own: Mapping[str, Any] | None = None,
 ) -> Task:
     from bayeskit.core.errors import ConfigError
     from bayeskit.tasks import MODELS, Task, configured, default_config_of
 
     engine = given["engine"] or next(iter(MODELS[name].configs))
+    asked = {**sampler_options(given), **(own or {})}
     if engine not in MODELS[name].configs:
         known = ", ".join(MODELS[name].configs)
         raise ConfigError(f"engine '{engine}' cannot fit {name}; choose from {known}")
@@ -74,7 +86,7 @@ def _task(
         data=data,
         load_options=load,
         options={**options, "prior": given["prior"] or []},
-        config=configured(engine, sampler_options(given), base or default_config_of(name, engine, options)),
+        config=configured(engine, asked, base or default_config_of(name, engine, options)),
         seed=given["seed"],
     )
 

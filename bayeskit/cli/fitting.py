@@ -14,6 +14,7 @@ from bayeskit.cli.common import (
     finish,
     mixture_task,
     progress_bar,
+    rating_task,
     sampler_options,
     tell,
     weather_task,
@@ -21,7 +22,9 @@ from bayeskit.cli.common import (
 from bayeskit.cli.options import (
     BLOCKS,
     ENGINE,
+    IMPUTATION,
     MIXTURE,
+    RATINGS,
     RUN,
     SCRIPT,
     WEATHER,
@@ -29,6 +32,7 @@ from bayeskit.cli.options import (
     PointsFile,
     ProgramTable,
     PyroReference,
+    RatingsFile,
     WeatherFile,
     takes,
 )
@@ -87,6 +91,13 @@ def fit_sbm(data: GraphFile, **given: Any) -> None:
     _fit(block_task(data, given), given)
 
 
+@fit_app.command("bmf")
+@takes(RATINGS, ENGINE, IMPUTATION, RUN)
+def fit_bmf(data: RatingsFile, **given: Any) -> None:
+    """Ratings: Bayesian matrix factorisation, by blocked Gibbs sampling or another engine."""
+    _fit(rating_task(data, given), given)
+
+
 @fit_app.command(_DENSITY)
 @takes(ENGINE, RUN)
 def fit_target(target: _TARGET, **given: Any) -> None:
@@ -119,6 +130,13 @@ def script_gmm(data: PointsFile, **given: Any) -> None:
 def script_sbm(data: GraphFile, **given: Any) -> None:
     """Print the script for a stochastic block model."""
     _script(block_task(data, given), given)
+
+
+@script_app.command("bmf")
+@takes(RATINGS, ENGINE, IMPUTATION, SCRIPT)
+def script_bmf(data: RatingsFile, **given: Any) -> None:
+    """Print the script for a matrix factorisation."""
+    _script(rating_task(data, given), given)
 
 
 @script_app.command(_DENSITY)

@@ -254,6 +254,54 @@ DegreeCorrected = Annotated[
 ]
 HoldOut = Annotated[float, typer.Option(help="Share of the pairs to hold out, to judge the prediction of links.")]
 
+# The matrix factorisation's own.
+RatingsFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="RATINGS",
+        help="CSV, TSV or Parquet with user, item and rating; a file or folder of MovieLens; or a data set's name.",
+    ),
+]
+RatingColumns = Annotated[
+    str | None,
+    typer.Option("--columns", help="Names of the columns of user, item, rating and perhaps time, with commas."),
+]
+UserTable = Annotated[str | None, typer.Option("--users", help="A file with a row for each user.")]
+ItemTable = Annotated[str | None, typer.Option("--items", help="A file with a row for each item.")]
+RepeatedRatings = Annotated[
+    Literal["error", "mean", "last"],
+    typer.Option("--repeated", help="The same item by the same user: refused, the mean taken, or the last."),
+]
+Scale = Annotated[str | None, typer.Option(help="least:greatest[:step]; as the ratings say unless given.")]
+Split = Annotated[
+    str,
+    typer.Option(help="What is held out for testing: random, last (of each user), u1 to u5 (MovieLens 100K) or none."),
+]
+TestShare = Annotated[float, typer.Option("--hold-out", help="Share of the ratings that --split random holds out.")]
+Rank = Annotated[int, typer.Option(help="Number of factors.")]
+RatingLikelihood = Annotated[
+    Literal["normal", "ordinal"],
+    typer.Option("--likelihood", help="Ratings as numbers, or as levels in order with cutpoints between them."),
+]
+FeatureKinds = Annotated[
+    str,
+    typer.Option(
+        "--features",
+        help="What moves prior means: users, items (their tables), time, implicit (who rated what), with commas; all "
+        "or none.",
+    ),
+]
+PriorFamily = Annotated[
+    Literal["wishart", "ard"] | None,
+    typer.Option(help="Of factors: all variances and correlations unknown, or automatic relevance of each (wishart)."),
+]
+Nonnegative = Annotated[bool, typer.Option("--nonnegative", help="Factors that are not negative, without biases.")]
+MissingRatings = Annotated[
+    Literal["excluded", "zero", "mean"] | None,
+    typer.Option("--missing", help="als, gd, nmf: what becomes of what was not rated (excluded)."),
+]
+Ridge = Annotated[float | None, typer.Option(help="als, gd, nmf: penalty on the squares of the factors.")]
+
 # A Pyro program's own.
 PyroReference = Annotated[
     str, typer.Argument(metavar="FILE.py:PROGRAM", help="A function with pyro.sample statements in a Python file.")
@@ -329,6 +377,23 @@ BLOCKS: Group = {
     "hold_out": (HoldOut, 0.0),
     "prior": (Priors, None),
 }
+RATINGS: Group = {
+    "columns": (RatingColumns, None),
+    "users": (UserTable, None),
+    "items": (ItemTable, None),
+    "repeated": (RepeatedRatings, "error"),
+    "scale": (Scale, None),
+    "split": (Split, "random"),
+    "hold_out": (TestShare, 0.1),
+    "rank": (Rank, 10),
+    "likelihood": (RatingLikelihood, "normal"),
+    "features": (FeatureKinds, "none"),
+    "prior_family": (PriorFamily, None),
+    "nonnegative": (Nonnegative, False),
+    "prior": (Priors, None),
+}
+IMPUTATION: Group = {"missing": (MissingRatings, None), "ridge": (Ridge, None)}
+"""Options of the engines of point estimates of a factorisation alone."""
 SAMPLERS: Group = {
     "chains": (EngineChains, None),
     "warmup": (EngineWarmup, None),

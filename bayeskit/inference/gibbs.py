@@ -1,8 +1,7 @@
 """Gibbs sampling: the loop over a model's own sweeps, all chains in one set of arrays.
 
 Geman and Geman (1984), doi:10.1109/TPAMI.1984.4767596; in blocks: Liu, Wong and Kong (1994),
-doi:10.1093/biomet/81.1.27. The conditional distributions live beside their model; the engine runs its chains on the
-CPU, with NumPy.
+doi:10.1093/biomet/81.1.27. The conditional distributions live beside their model, which knows on which device.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from bayeskit.core.config import Config
+from bayeskit.core.devices import Device
 from bayeskit.core.errors import ConfigError, InferenceError
 from bayeskit.core.types import Draws
 
@@ -35,6 +35,8 @@ class GibbsConfig(Config):
         Nothing is adapted: warm-up only leads away from the starts.
     thin
         One sweep in so many is kept.
+    device
+        ``auto``: the GPU where there is one and the model's sweeps can use it.
     """
 
     method: ClassVar[str] = "gibbs"
@@ -42,6 +44,7 @@ class GibbsConfig(Config):
     warmup: int = Field(default=500, ge=0)
     draws: int = Field(default=1000, ge=4)
     thin: int = Field(default=1, ge=1)
+    device: Device = "auto"
 
 
 class SweepingModel(Protocol):
@@ -72,6 +75,11 @@ class SweepingModel(Protocol):
 @runtime_checkable
 class StreamingModel(SweepingModel, Protocol):
     """A model that makes something of its states as they come, which is too large to be kept of each."""
+
+    @property
+    def device(self) -> str:
+        """Where the sweeps are made."""
+        ...
 
     def groups(self, states: Sequence[Any]) -> Mapping[str, Arrays]:
         """Return this, by the names of groups in the posterior's tree; states are the last ones, in order of chains."""
@@ -124,14 +132,14 @@ def fit_gibbs(
             for first in range(0, config.chains, _TOGETHER)
         ]
         values, statistics = model.finish(kept.arrays)
-        groups = model.groups(states) if isinstance(model, StreamingModel) else {}
+        groups, device = (model.groups(states), model.device) if isinstance(model, StreamingModel) else ({}, "cpu")
     _check(values)
     return Draws(
         kind="mcmc",
         values=dict(values),
         sample_stats=dict(statistics),
         timings=seconds,
-        engine={"method": config.method, "blocks": ", ".join(model.blocks), "thin": config.thin, "device": "cpu"},
+        engine={"method": config.method, "blocks": ", ".join(model.blocks), "thin": config.thin, "device": device},
         groups=groups,
     )
 

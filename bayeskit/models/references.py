@@ -13,14 +13,15 @@ from types import ModuleType
 
 from bayeskit.core.errors import ConfigError, ProgramError
 from bayeskit.datasets.columns import load_columns
+from bayeskit.models.bmf import BMF
 from bayeskit.models.density import DensityModel
 from bayeskit.models.gmm import GMM
 from bayeskit.models.pyro_program import PyroProgram, arguments_of
 from bayeskit.models.sbm import SBM
 from bayeskit.models.targets import TARGETS, Target
 
-AnyModel = DensityModel | PyroProgram | GMM | SBM
-_MODELS = (DensityModel, PyroProgram, GMM, SBM)
+AnyModel = DensityModel | PyroProgram | GMM | SBM | BMF
+_MODELS = (DensityModel, PyroProgram, GMM, SBM, BMF)
 
 
 def target(name: str) -> Target:
@@ -145,7 +146,7 @@ def _loaded(reference: str, changed: int) -> AnyModel:
         what = "nothing" if found is None else f"a {type(found).__name__}"
         raise ConfigError(f"{path} has {what} under the name '{name}', not a model; {there}")
     digest = sha256(path.read_bytes()).hexdigest()
-    if isinstance(found, GMM | SBM):
+    if isinstance(found, GMM | SBM | BMF):
         return replace(found, reference=reference, sha256=digest)
     function = found.function if isinstance(found, DensityModel) else found.program
     own = name if found.name == getattr(function, "__name__", name) else found.name  # a variable says more than lambda

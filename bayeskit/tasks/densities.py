@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bayeskit.core.errors import ConfigError
+from bayeskit.models.bmf import BMF, few_ratings
 from bayeskit.models.density import DensityModel
 from bayeskit.models.gmm import GMM, three_groups
 from bayeskit.models.pyro_program import PyroProgram
@@ -20,11 +21,17 @@ from bayeskit.tasks.engines import ENGINES, AnyConfig, configured, engine_of
 from bayeskit.tasks.fitting import check_seed, command_options, script_of
 from bayeskit.tasks.models import MODELS, default_config_of
 
-AnyDensity = DensityModel | PyroProgram | GMM | SBM | Target
-DEFAULT_ENGINES: dict[type, str] = {DensityModel: "metropolis", PyroProgram: "nuts", GMM: "gibbs", SBM: "vb"}
+AnyDensity = DensityModel | PyroProgram | GMM | SBM | BMF | Target
+DEFAULT_ENGINES: dict[type, str] = {
+    DensityModel: "metropolis",
+    PyroProgram: "nuts",
+    GMM: "gibbs",
+    SBM: "vb",
+    BMF: "gibbs",
+}
 """Of all other models, Stan."""
-MADE_UP: Mapping[str, Callable[[], AnyDensity]] = {"gmm": three_groups, "sbm": six_nodes}
-"""The cross-check's names of a mixture of three groups of points, and of a block model of six nodes."""
+MADE_UP: Mapping[str, Callable[[], AnyDensity]] = {"gmm": three_groups, "sbm": six_nodes, "bmf": few_ratings}
+"""The cross-check's names of three groups of points, of a graph of six nodes, and of what five gave to four."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,7 @@ def model_of(reference: str) -> AnyDensity:
 
 def default_config(model: AnyDensity, engine: str) -> AnyConfig | None:
     """Return how an engine runs on a model unless told otherwise, None for the engine's own way."""
-    if isinstance(model, GMM | SBM):
+    if isinstance(model, GMM | SBM | BMF):
         return default_config_of(model.name, engine, model.options)
     if not isinstance(model, Target) or engine not in ENGINES:
         return None

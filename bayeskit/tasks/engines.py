@@ -8,6 +8,7 @@ from typing import Any
 from bayeskit.core.devices import resolve_device
 from bayeskit.core.errors import ConfigError
 from bayeskit.core.words import listing
+from bayeskit.inference.alternating import ALSConfig, GDConfig, NMFConfig
 from bayeskit.inference.em import EMConfig
 from bayeskit.inference.exact import ExactConfig
 from bayeskit.inference.gibbs import GibbsConfig
@@ -23,7 +24,7 @@ from bayeskit.inference.svi import SVIConfig
 from bayeskit.inference.vb import VBConfig
 
 AnySamplerConfig = MetropolisConfig | RejectionConfig | ImportanceConfig | SMCConfig
-AnyUpdatesConfig = GibbsConfig | EMConfig | VBConfig | SpectralConfig
+AnyUpdatesConfig = GibbsConfig | EMConfig | VBConfig | SpectralConfig | ALSConfig | GDConfig | NMFConfig
 """Of engines that need a model's own updates."""
 AnyConfig = AnyStanConfig | NUTSConfig | SVIConfig | AnyUpdatesConfig | AnySamplerConfig | ExactConfig
 
@@ -35,6 +36,9 @@ ENGINES: dict[str, type[AnyConfig]] = {
     "em": EMConfig,
     "vb": VBConfig,
     "spectral": SpectralConfig,
+    "als": ALSConfig,
+    "gd": GDConfig,
+    "nmf": NMFConfig,
     "metropolis": MetropolisConfig,
     "rejection": RejectionConfig,
     "importance": ImportanceConfig,

@@ -8,7 +8,9 @@ from typing import Any
 
 from bayeskit.datasets.graphs import load_graph
 from bayeskit.datasets.points import load_points
+from bayeskit.datasets.ratings import load_ratings
 from bayeskit.datasets.weather import load_weather
+from bayeskit.inference.alternating import ALSConfig, GDConfig, NMFConfig
 from bayeskit.inference.em import EMConfig
 from bayeskit.inference.exact import ExactConfig
 from bayeskit.inference.gibbs import GibbsConfig
@@ -20,6 +22,7 @@ from bayeskit.inference.spectral import SpectralConfig
 from bayeskit.inference.stan import StanConfig
 from bayeskit.inference.svi import SVIConfig
 from bayeskit.inference.vb import VBConfig
+from bayeskit.models.bmf import bmf
 from bayeskit.models.weather import weather
 from bayeskit.tasks.blocks import sbm
 from bayeskit.tasks.engines import AnyConfig
@@ -98,6 +101,19 @@ MODELS = {
         demo={
             "sbm-drosophila": ("drosophila-edges.csv", {"labels": "drosophila-nodes.csv"}, {"shared": True}),
         },
+    ),
+    "bmf": ModelEntry(
+        load=load_ratings,
+        build=bmf,
+        configs={
+            "gibbs": GibbsConfig(warmup=200, draws=300),
+            "svi": SVIConfig(loss="trace_mean_field", learning_rate=0.02),
+            "nuts": NUTSConfig(),
+            "als": ALSConfig(),
+            "gd": GDConfig(),
+            "nmf": NMFConfig(),
+        },
+        demo={},
     ),
 }
 

@@ -25,6 +25,7 @@ from bayeskit.diagnostics.calibration import Calibration, assess_calibration
 from bayeskit.inference.gibbs import GibbsConfig
 from bayeskit.inference.nuts import NUTSConfig
 from bayeskit.inference.stan import StanConfig, fit_stan
+from bayeskit.models.bmf import BMF
 from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram, stan_program
 from bayeskit.models.sbm import SBM
@@ -39,6 +40,7 @@ AT_HAND = StanConfig(chains=4, warmup=1000, draws=2**_BITS)
 """How the engine runs on the data at hand, for the truths of a posterior calibration."""
 
 DATA_SIZE = 60  # days, points, or nodes
+RATINGS_SIZE = 500
 _NEEDED = ("r_hat", "ess_bulk", "ess_tail")  # a divergence here and there is what the calibration itself is to judge
 
 
@@ -104,15 +106,15 @@ def calibrate(
     Notes
     -----
     What is ranked: of a weather model the scales, the first and last states and the joint log likelihood; of a mixture
-    or a block model what does not depend on labels; of a program each real quantity that the simulator has, too, and
-    the sum of ``log_lik`` where both have that.
+    or a block model what does not depend on labels; of a factorisation what no rotation of the factors changes; of a
+    program each real quantity that the simulator has, too, and the sum of ``log_lik`` where both have that.
     """
-    how = config or calibration_config("gibbs" if isinstance(model, GMM | SBM) else "stan")
+    how = config or calibration_config("gibbs" if isinstance(model, GMM | SBM | BMF) else "stan")
     fitted = task_of(model, how, seed)
     if isinstance(fitted, DensityTask | PyroTask):
         raise ConfigError(
             "a calibration keeps what it can be repeated by, and these data are in no file; save them, and load them "
-            "(load_points, load_graph)"
+            "(load_points, load_graph, load_ratings)"
         )
     task = CalibrationTask(
         fitted,
@@ -144,14 +146,16 @@ def calibrate_to_folder(
 ) -> Calibration:
     """Do what ``bayeskit calibrate`` does: from files to a folder with a report.
 
-    ``data_size`` is how many of the file's first rows each simulation has: 60, or all of a shorter file, unless given.
+    ``data_size`` is how many of the file's first rows each simulation has: 60, of ratings 500, or all of a shorter
+    file, unless given.
     """
     fit_task = task.fit
     model = fit_task.build()
     if isinstance(fit_task, Task):
-        assert isinstance(model, WeatherModel | GMM | SBM)
+        assert isinstance(model, WeatherModel | GMM | SBM | BMF)
         whole, option = _size(model)
-        size = min(DATA_SIZE, whole) if data_size is None else data_size
+        usual = RATINGS_SIZE if isinstance(model, BMF) else DATA_SIZE
+        size = min(usual, whole) if data_size is None else data_size
         model = replace(fit_task, load_options={**fit_task.load_options, option: size}).build()
         notify(model.data.source.description)
     return calibrate(
@@ -168,10 +172,12 @@ def calibrate_to_folder(
     )
 
 
-def _size(model: WeatherModel | GMM | SBM) -> tuple[int, str]:
+def _size(model: WeatherModel | GMM | SBM | BMF) -> tuple[int, str]:
     """Return how large the data are, and the loader's option that takes fewer of them."""
     if isinstance(model, WeatherModel):
         return model.data.n_days, "days"
+    if isinstance(model, BMF):
+        return model.data.n_ratings, "first"
     return model.data.n_points if isinstance(model, GMM) else model.data.n_nodes, "first"
 
 

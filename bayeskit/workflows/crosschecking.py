@@ -16,6 +16,7 @@ from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.diagnostics import agreement
 from bayeskit.diagnostics.agreement import Crosscheck, Expected, TargetResults
+from bayeskit.models.bmf import BMF
 from bayeskit.models.density import DensityModel
 from bayeskit.models.gmm import GMM
 from bayeskit.models.pyro_program import PyroProgram
@@ -31,6 +32,7 @@ _OWN_ENGINES: Mapping[type, tuple[str, ...]] = {
     PyroProgram: ("nuts", "metropolis", "importance", "smc"),
     GMM: ("gibbs", "nuts", "stan", "metropolis"),
     SBM: ("exact", "gibbs", "nuts"),
+    BMF: ("gibbs", "nuts"),
 }
 _FEW = 8  # free parameters of a mixture, up to which a sampler that knows nothing of its form finds its way
 
@@ -62,7 +64,7 @@ def crosscheck(
         For an unknown target.
     """
     tell = notify or (lambda _: None)
-    asked = [targets] if isinstance(targets, str | DensityModel | PyroProgram | GMM | SBM | Target) else list(targets)
+    asked = [targets] if isinstance(targets, str | AnyDensity) else list(targets)
     models = [model_of(one) if isinstance(one, str) else one for one in asked or [*TARGETS, *MADE_UP]]
     _compile([model for model in models if isinstance(model, Target)], tell)
     return agreement.crosscheck({_name(model): _results(model, seed, tell) for model in models}, seed=seed)
@@ -110,7 +112,7 @@ def _results(model: AnyDensity, seed: int, tell: Callable[[str], None]) -> Targe
             if isinstance(model, Target):
                 raise
             cells[engine] = Expected("none", str(error))
-    title = model.card().title if isinstance(model, Target | GMM | SBM) else model.name
+    title = model.card().title if isinstance(model, Target | GMM | SBM | BMF) else model.name
     return TargetResults(results, cells, title=title)
 
 

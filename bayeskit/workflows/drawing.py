@@ -17,6 +17,7 @@ from bayeskit.core.errors import ConfigError
 from bayeskit.core.proposals import Proposal
 from bayeskit.core.types import Draws
 from bayeskit.inference._stan_density import StanDensity, stan_density
+from bayeskit.inference.alternating import ALSConfig, GDConfig, NMFConfig, fit_alternating
 from bayeskit.inference.em import EMConfig, fit_em
 from bayeskit.inference.exact import ExactConfig, draw_exact
 from bayeskit.inference.gibbs import GibbsConfig, fit_gibbs
@@ -29,6 +30,7 @@ from bayeskit.inference.spectral import SpectralConfig, fit_spectral
 from bayeskit.inference.stan import fit_stan
 from bayeskit.inference.svi import SVIConfig, fit_svi
 from bayeskit.inference.vb import VBConfig, fit_vb
+from bayeskit.models.bmf import BMF
 from bayeskit.models.density import DensityModel
 from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram
@@ -38,7 +40,7 @@ from bayeskit.models.targets import Target
 from bayeskit.models.weather import WeatherModel
 from bayeskit.tasks import MODELS, AnyConfig, AnyUpdatesConfig, engine_of
 
-Model = WeatherModel | GMM | SBM | StanProgram | DensityModel | PyroProgram | Target
+Model = WeatherModel | GMM | SBM | BMF | StanProgram | DensityModel | PyroProgram | Target
 Progress = Callable[[int, int], None]
 
 
@@ -52,13 +54,15 @@ def draw(
     ConfigError
         If this engine cannot draw from the model.
     """
-    if isinstance(model, GMM | SBM) and engine_of(config) not in MODELS[model.name].configs:
+    if isinstance(model, GMM | SBM | BMF) and engine_of(config) not in MODELS[model.name].configs:
         known = ", ".join(MODELS[model.name].configs)
         raise ConfigError(f"engine {engine_of(config)} cannot fit {model.name}; choose from {known}")
     if isinstance(config, AnyUpdatesConfig):
         return _update(model, config, seed, progress)
     if isinstance(model, SBM):
         return _run_blocks(model, config, seed, progress)
+    if isinstance(model, BMF):
+        return _run_factors(model, config, seed, progress)
     if isinstance(config, NUTSConfig | SVIConfig):
         return _run_pyro(model, config, seed, progress)
     if isinstance(config, ExactConfig):
@@ -81,8 +85,15 @@ def draw(
 def _update(model: Model, config: AnyUpdatesConfig, seed: int, progress: Progress | None) -> Draws:
     """Run an engine that makes a model's own updates."""
     shared: dict[str, Any] = {"seed": seed, "progress": progress}
+    if isinstance(config, GibbsConfig) and isinstance(model, BMF):
+        n_draws = config.chains * config.draws
+        return fit_gibbs(model.gibbs(resolve_device(config.device), n_draws=n_draws), config, **shared)
     if isinstance(config, GibbsConfig) and isinstance(model, GMM | SBM):
+        if config.device == "cuda":
+            raise ConfigError(f"engine gibbs of {model.name} runs on the CPU; leave --device out, or give --device cpu")
         return fit_gibbs(model.gibbs(), config, **shared)
+    if isinstance(config, ALSConfig | GDConfig | NMFConfig) and isinstance(model, BMF):
+        return fit_alternating(model.alternating(), config, **shared)
     if isinstance(config, EMConfig) and isinstance(model, GMM):
         if model.spec.dp:
             raise ConfigError("engine em has no prior, which a Dirichlet process is; take gibbs, or leave --dp out")
@@ -113,6 +124,22 @@ def _run_blocks(model: SBM, config: AnyConfig, seed: int, progress: Progress | N
     return fit_svi(program, args, config=config, seed=seed, guide=guide, progress=progress)
 
 
+def _run_factors(model: BMF, config: AnyConfig, seed: int, progress: Progress | None) -> Draws:
+    """Run the Pyro program of a factorisation, and compute what no rotation of the factors changes."""
+    from bayeskit.models.factors.sites import from_sites
+
+    program, args, kwargs = model.pyro_program()
+    if isinstance(config, NUTSConfig):
+        draws = fit_nuts(program, args, kwargs, config=config, seed=seed, progress=progress)
+    else:
+        assert isinstance(config, SVIConfig)
+        if (config.guide, config.init) != (SVIConfig().guide, "auto"):
+            raise ConfigError("a factorisation has a guide of its own; leave --guide and --init out")
+        draws = fit_svi(program, args, kwargs, config=config, seed=seed, guide=model.guide(), progress=progress)
+    values, groups = from_sites(model.spec, model.observed, draws.values)
+    return replace(draws, values=values, groups={**draws.groups, **groups})
+
+
 @contextmanager
 def density_of(model: Model, *, seed: int, output_dir: Path | None = None) -> Iterator[Density]:
     """Give a model's log density: its own, its Pyro program's, or what Stan computes of its Stan program."""
@@ -123,7 +150,7 @@ def density_of(model: Model, *, seed: int, output_dir: Path | None = None) -> It
 
         yield pyro_density(*model.pyro_program(), starts=model.starts if isinstance(model, GMM) else None)
     else:
-        assert not isinstance(model, SBM)  # which no engine of densities fits
+        assert not isinstance(model, SBM | BMF)  # which no engine of densities fits
         with stan_density(model, seed=seed, output_dir=output_dir) as density:
             yield density
 

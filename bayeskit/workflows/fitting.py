@@ -18,8 +18,10 @@ from bayeskit.diagnostics.independent import assess_independent
 from bayeskit.diagnostics.mixtures import assess_mixture
 from bayeskit.diagnostics.partitions import assess_partition, node_table
 from bayeskit.diagnostics.point import assess_point
+from bayeskit.diagnostics.ratings import assess_ratings
 from bayeskit.diagnostics.variational import assess_variational
 from bayeskit.diagnostics.weighted import assess_weighted
+from bayeskit.models.bmf import BMF
 from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram
 from bayeskit.models.pyro_program import PyroProgram
@@ -67,13 +69,14 @@ def fit(
     Parameters
     ----------
     model
-        From ``weather``, ``gmm``, ``sbm``, ``stan_program``, ``density``, ``pyro_program``, ``load_program`` or
-        ``target``.
+        From ``weather``, ``gmm``, ``sbm``, ``bmf``, ``stan_program``, ``density``, ``pyro_program``, ``load_program``
+        or ``target``.
     engine
         What fits: ``stan``, ``nuts`` or ``svi`` (Pyro programs), ``gibbs`` or ``em`` (mixtures), ``vb``, ``gibbs`` or
-        ``spectral`` (block models), ``metropolis``, ``rejection``, ``importance``, ``smc`` or ``exact``. Unless it or a
-        configuration is given, ``gibbs`` for mixtures, ``vb`` for block models, Stan where there is a Stan program,
-        ``nuts`` for Pyro's, ``metropolis`` otherwise.
+        ``spectral`` (block models), ``gibbs``, ``als``, ``gd`` or ``nmf`` (factorisations), ``metropolis``,
+        ``rejection``, ``importance``, ``smc`` or ``exact``. Unless it or a configuration is given, ``gibbs`` for
+        mixtures and factorisations, ``vb`` for block models, Stan where there is a Stan program, ``nuts`` for Pyro's,
+        ``metropolis`` otherwise.
     config
         How the engine runs, e.g. ``StanConfig`` or ``MetropolisConfig``, which also says which engine; the model's
         defaults unless given. A Stan program also takes ``PathfinderConfig``, ``LaplaceConfig``, ``VariationalConfig``
@@ -136,6 +139,8 @@ def assess(fit: Fit) -> Assessment:
     assessment = _ASSESSMENTS[fit.provenance.kind](fit)
     if fit.provenance.card.blocks is not None:
         return assess_partition(fit, assessment)
+    if fit.provenance.card.factors is not None:
+        return assess_ratings(fit, assessment)
     return assessment if fit.provenance.card.mixture is None else assess_mixture(fit, assessment)
 
 
@@ -195,7 +200,7 @@ def configuration(model: Model, engine: str | None, config: AnyConfig | None) ->
     found = config_of(engine, config, default)
     if config is not None:
         return found
-    if isinstance(model, WeatherModel | GMM | SBM):
+    if isinstance(model, WeatherModel | GMM | SBM | BMF):
         return default_config_of(model.name, engine or default, model.options) or found
     if isinstance(model, StanProgram):
         return found
@@ -217,7 +222,7 @@ def fit_to_folder(
     The report is in ``language``, and so are its ``figures`` for print; all else, ``run.json`` too, is in English.
     """
     model = task.build()
-    if isinstance(model, WeatherModel | GMM | SBM):  # a program may still refuse its data, in one line
+    if isinstance(model, WeatherModel | GMM | SBM | BMF):  # a program may still refuse its data, in one line
         notify(model.data.source.description)
         for note in model.data.source.notes:
             notify(note)
@@ -255,16 +260,18 @@ def task_of(model: Model, config: AnyConfig, seed: int) -> AnyTask:
         return Task(model.name, model.data.source.path, model.options, columns, config, seed)
     if isinstance(model, SBM) and model.data.source.sha256 and not model.reference:
         return Task(model.name, model.data.source.path, model.options, model.data.options, config, seed)
+    if isinstance(model, BMF) and model.data.source.sha256 and not model.reference:
+        return Task(model.name, model.data.source.path, model.options, model.data.options, config, seed)
     if isinstance(model, PyroProgram) and model.reference and (model.source.sha256 or not (model.args or model.kwargs)):
         return PyroTask(model.reference, model.source.path or None, config, seed)
-    if isinstance(model, GMM | SBM):
+    if isinstance(model, GMM | SBM | BMF):
         return DensityTask(model.reference, config, seed)
     return DensityTask(model.name if isinstance(model, Target) else model.reference, config, seed)
 
 
 def _program_hash(model: Model) -> dict[str, str]:
     """Return what tells whether a program is still the one that ran."""
-    if isinstance(model, WeatherModel | Target | GMM | SBM) or not model.sha256:
+    if isinstance(model, WeatherModel | Target | GMM | SBM | BMF) or not model.sha256:
         return {}
     return {"program_sha256": model.sha256}
 
@@ -275,7 +282,7 @@ def _path_of_data(model: StanProgram) -> str | None:
 
 def source_of(model: Model) -> Source:
     """Return the file that a model's data came from."""
-    return model.data.source if isinstance(model, WeatherModel | GMM | SBM) else model.source
+    return model.data.source if isinstance(model, WeatherModel | GMM | SBM | BMF) else model.source
 
 
 def _write(

@@ -20,6 +20,7 @@ from bayeskit.core.errors import DataError, InferenceError, ProgramError
 from bayeskit.core.types import Draws
 from bayeskit.diagnostics.calibration import Simulation, rank_quantities
 from bayeskit.diagnostics.convergence import summarise
+from bayeskit.models.bmf import BMF
 from bayeskit.models.gmm import GMM
 from bayeskit.models.program import StanProgram
 from bayeskit.models.sbm import SBM
@@ -29,7 +30,7 @@ from bayeskit.workflows.drawing import draw
 from bayeskit.workflows.fitting import Notify
 
 Arrays = Mapping[str, NDArray[Any]]
-Model = WeatherModel | GMM | SBM | StanProgram  # what can simulate
+Model = WeatherModel | GMM | SBM | BMF | StanProgram  # what can simulate
 
 _TELL_EVERY = 10.0  # seconds
 
@@ -47,9 +48,9 @@ class Job:
     def simulate(self, rng: np.random.Generator) -> tuple[Arrays, Model]:
         """Return a truth, and the model with data that follow from it."""
         if self.truth is None:
-            assert isinstance(self.model, WeatherModel | GMM | SBM)
+            assert isinstance(self.model, WeatherModel | GMM | SBM | BMF)
             return self.model.simulate(rng)
-        assert not isinstance(self.model, GMM | SBM)
+        assert not isinstance(self.model, GMM | SBM | BMF)
         if isinstance(self.model, WeatherModel):
             return self.model.continued(self.truth, self.model.data.n_days, rng)
         return self.model.simulated(self.truth)
