@@ -10,6 +10,7 @@ import numpy as np
 
 from bayeskit.core.language import mark, say
 from bayeskit.core.words import commas
+from bayeskit.datasets._files import tidy
 from bayeskit.datasets._graph_cells import Column, Floats, Integers, numbers_of, weight_of
 from bayeskit.datasets._problems import Cell, Place, counted, joined, quote
 from bayeskit.datasets._ratings_frames import parquet_sheet
@@ -144,7 +145,8 @@ def _named(sheet: Sheet, columns: str | Sequence[str], place: Place) -> _Chosen:
     if len(wanted) not in (3, 4):
         remedy = f"name those of users, items, ratings and, if wanted, times (--columns {_EXAMPLE})"
         raise place.error(f"{counted(len(wanted), 'column')} chosen", remedy)
-    if isinstance(sheet, TextSheet) and _is_headless(sheet.header):
+    unknown = any(tidy(name) not in sheet.header for name in wanted)
+    if unknown and isinstance(sheet, TextSheet) and _is_headless(sheet.header):
         problem = f"row {sheet.top} holds a rating, so that there are no names of columns to choose from"
         raise place.error(problem, "leave their names out (--columns), or put a header above the ratings")
     positions = tuple(position_of(name, sheet.header, place) for name in wanted)
@@ -157,31 +159,39 @@ def _named(sheet: Sheet, columns: str | Sequence[str], place: Place) -> _Chosen:
 def _found(sheet: Sheet, place: Place) -> _Chosen:
     """Find the columns by their names, or else by their order."""
     header = sheet.header
+    is_named = any(is_word(title, _RATINGS) for title in header)
+    if isinstance(sheet, TextSheet) and _is_headless(header) and not is_named:
+        return _headless(sheet, place)
     known = [_recognised(header, words, place) for words in (USERS, ITEMS, _RATINGS, _TIMES)]
     if all(at is not None for at in known[:3]):
         positions = tuple(at for at in known if at is not None)
         return _Chosen(sheet, positions, _told(header, positions, _NAMED))
-    if len(header) > _MOST_PLACED:
-        problem = f"there are {counted(len(header), 'column')}, and none is named for {_lacking(known)}"
-        raise place.error(problem, f"give one rating a row, e.g. {_EXAMPLE}, or {_CHOOSE}")
-    if isinstance(sheet, TextSheet) and _is_headless(header):
-        sheet = replace(sheet, n_above=0)
-        positions = tuple(range(4 if len(header) > 3 and _is_time(sheet, 3) else 3))
-        roles = commas([say(_ROLE[role]) for role in _ROLES[: len(positions)]])
-        return _Chosen(sheet, positions, (say(_HEADLESS, roles=roles),))
     return _placed(sheet, known, place)
+
+
+def _headless(sheet: TextSheet, place: Place) -> _Chosen:
+    """Take the columns of a file without a header by their order."""
+    if len(sheet.header) > _MOST_PLACED:
+        raise _too_many(sheet.header, _ROLES[:3], place)
+    sheet = replace(sheet, n_above=0)
+    positions = tuple(range(4 if len(sheet.header) > 3 and _is_time(sheet, 3) else 3))
+    roles = commas([say(_ROLE[role]) for role in _ROLES[: len(positions)]])
+    return _Chosen(sheet, positions, (say(_HEADLESS, roles=roles),))
 
 
 def _placed(sheet: Sheet, known: Sequence[int | None], place: Place) -> _Chosen:
     """Take columns by their order, if those that are known by their names stand where they should."""
     header = sheet.header
+    lacking = [role for role, at in zip(_ROLES[:3], known, strict=False) if at is None]
+    if len(header) > _MOST_PLACED:
+        raise _too_many(header, lacking, place)
     usable = [at for at, title in enumerate(header) if title and not title.lower().startswith("unnamed:")]
     if len(usable) < 3:
         problem = f"{counted(len(header), 'column')}, {joined([quote(title) for title in header])}"
         raise place.error(problem, f"ratings have three, e.g. {_EXAMPLE}, separated by commas or tabs")
     first, time = usable[:3], known[3]
     if time in first or any(at not in (None, order) for at, order in zip(known[:3], first, strict=True)):
-        problem = f"no column is named for {_lacking(known)}, only {joined([quote(header[at]) for at in usable])}"
+        problem = f"no column is named for {joined(lacking)}, only {joined([quote(header[at]) for at in usable])}"
         raise place.error(problem, _CHOOSE)
     if time is None and len(usable) == 4 and _is_time(sheet, usable[3]):
         time = usable[3]
@@ -189,8 +199,9 @@ def _placed(sheet: Sheet, known: Sequence[int | None], place: Place) -> _Chosen:
     return _Chosen(sheet, positions, _told(header, positions, _PLACED))
 
 
-def _lacking(known: Sequence[int | None]) -> str:
-    return joined([role for role, at in zip(_ROLES[:3], known, strict=False) if at is None])
+def _too_many(header: Sequence[str], lacking: Sequence[str], place: Place) -> Exception:
+    problem = f"there are {counted(len(header), 'column')}, and none is named for {joined(lacking)}"
+    return place.error(problem, f"give one rating a row, e.g. {_EXAMPLE}, or {_CHOOSE}")
 
 
 def _told(header: Sequence[str], positions: Sequence[int], template: str) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def frame_of(given):
     return pd.DataFrame(given, columns=["user", "item", "rating", "timestamp"][: len(given[0])])
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(given=rows(NAMES), newline=st.sampled_from(["\n", "\r\n"]), bom=st.booleans(), tab=st.booleans())
 def test_csv(folder, given, newline, bom, tab):
     path = folder / ("any.tsv" if tab else "any.csv")
@@ -88,7 +88,7 @@ def test_csv(folder, given, newline, bom, tab):
     assert found.source.notes == ()
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(given=rows([name for name in NAMES if "::" not in name]), layout=st.sampled_from(["u.data", "ratings.dat"]))
 def test_layouts_without_a_header(folder, given, layout):
     delimiter = "\t" if layout == "u.data" else "::"
@@ -102,7 +102,7 @@ def test_layouts_without_a_header(folder, given, layout):
     assert listed(load_ratings(path, split="none")) == expected(given)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(given=rows(NAMES))
 def test_parquet(folder, given):
     path = folder / "any.parquet"
@@ -110,7 +110,7 @@ def test_parquet(folder, given):
     assert listed(load_ratings(path, split="none")) == expected(given)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(given=rows(), kind=st.sampled_from(["int64", "float64", "Int64", "string", "category"]))
 def test_ids_of_any_type(folder, given, kind):
     typed = frame_of(given).astype({"user": "int64", "item": "int64"}).astype({"user": kind, "item": kind})
@@ -120,7 +120,7 @@ def test_ids_of_any_type(folder, given, kind):
     assert listed(load_ratings(path, split="none")) == expected(given)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(given=rows(NAMES))
 def test_arrays_are_read_as_a_frame_is(given):
     found = ratings(frame_of(given), split="none")
@@ -132,7 +132,7 @@ def test_arrays_are_read_as_a_frame_is(given):
     same(found, ratings(indexed, split="none"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(given=rows(NAMES), data=st.data())
 def test_users_and_items_known_from_training_come_first(given, data):
     size = len(given)

@@ -514,7 +514,7 @@ def test_marks_and_a_split():
         ratings([1], [2], [3], test=[True], split="last")
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(content=st.text(st.sampled_from(list('a1,.;:"|\n\r\t \ufeffé')), max_size=60) | st.binary(max_size=40))
 def test_whatever_is_in_a_file_gives_ratings_or_one_line(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "soup.csv"
