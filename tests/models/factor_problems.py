@@ -25,10 +25,11 @@ LEVELS = np.array([1.0, 2.0, 4.0])
 
 
 def features_of(n_rows, n_features, rng, scale=1.0):
-    """Features of two groups, every second one of the first."""
+    """Features of two groups, the first of which has one more where their number is odd."""
     columns = tuple(f"column {place}" for place in range(n_features))
     matrix = scale * rng.standard_normal((n_rows, n_features))
-    return Features(matrix, np.arange(n_features) % 2, ("even", "odd"), columns)
+    groups = np.sort(np.arange(n_features) % 2)
+    return Features(matrix, groups, ("first", "second"), columns)
 
 
 def problem(
