@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayeskit.datasets._files import tidy
 from bayeskit.datasets._graph_cells import Column, Floats, Integers, numbers_of
 from bayeskit.datasets._problems import Place, one_line, quote
 from bayeskit.datasets._ratings_sheets import Cells, Numeric
@@ -37,7 +38,7 @@ class FrameSheet:
     @property
     def header(self) -> tuple[str, ...]:
         """Names of the columns."""
-        return tuple("" if str(name).startswith(_INDEX) else str(name).strip() for name in self.frame.columns)
+        return tuple("" if str(name).startswith(_INDEX) else tidy(str(name)) for name in self.frame.columns)
 
     def head(self, n_rows: int) -> list[list[str]]:
         """Return the cells of the first rows."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.datasets._cells import MISSING
-from bayeskit.datasets._files import Line, check_width, decode, each_line
+from bayeskit.datasets._files import Line, check_width, decode, each_line, tidy
 from bayeskit.datasets._graph_cells import Column, Floats, Integers, coded, numbers_of
 from bayeskit.datasets._problems import Place, listed
 
@@ -204,7 +204,7 @@ def text_sheet(content: bytes, suffix: str, place: Place, delimiter: str | None 
     if len(cells) == 1 and ";" in cells[0]:
         problem = f"the columns are separated by semicolons (row {row})"
         raise place.error(problem, "save it with commas or tabs between columns, and decimal points in numbers")
-    return TextSheet(content, delimiter, tuple(cell.strip() for cell in cells), row, 1, place)
+    return TextSheet(content, delimiter, tuple(tidy(cell) for cell in cells), row, 1, place)
 
 
 def _delimiter(top: str, suffix: str) -> str:
