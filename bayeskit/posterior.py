@@ -16,7 +16,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 _OTHERS = (  # which ArviZ does not know
     *("derived", "history", "selection", "graph", "assignments"),
-    *("factors", "held_out", "ratings", "users", "items"),
+    *("factors", "held_out", "baselines", "ratings", "users", "items"),
 )
 _DATA = ("observed_data", "constant_data", *_OTHERS)
 
@@ -85,8 +85,9 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
         and what the model has of ``log_likelihood``, ``log_prior``, ``posterior_predictive``, ``observed_data`` and
         ``constant_data``; what was ``derived`` from the draws, the ``history`` of an optimisation, the ``selection`` of
         a model's size; of a block model the ``graph``, and the nodes' ``assignments`` by draw; of a factorisation
-        few draws of the ``factors``, the test ratings that were ``held_out``, the ``ratings`` themselves, ``users`` and
-        ``items``. The attributes of ``sample_stats`` are what the engine says of itself.
+        few draws of the ``factors``, the test ratings that were ``held_out``, ``baselines`` that predicted them too,
+        the ``ratings`` themselves, ``users`` and ``items``. The attributes of ``sample_stats`` are what the engine says
+        of itself.
     """
     groups: dict[str, Arrays] = dict(model.groups(draws.values))
     groups |= {name: {**groups.get(name, {}), **group} for name, group in draws.groups.items()}

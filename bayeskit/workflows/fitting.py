@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +41,7 @@ from bayeskit.tasks import (
     default_config,
     default_config_of,
 )
+from bayeskit.workflows.baselines import baselines
 from bayeskit.workflows.drawing import Model, Progress, draw
 from bayeskit.workflows.indexing import told
 from bayeskit.workflows.printing import Format, warn, write_figures
@@ -107,6 +109,8 @@ def fit(
     task = task_of(model, configuration(model, engine, config), seed)
     started, clock = datetime.now(UTC), time.perf_counter()
     draws = draw(model, task.config, seed=seed, output_dir=output_dir, progress=progress)
+    if isinstance(model, BMF) and draws.kind != "point":
+        draws = replace(draws, groups={**draws.groups, "baselines": baselines(model, seed)})
     stan = {"stan": str(draws.engine["stan"])} if "stan" in draws.engine else {}
     provenance = Provenance(
         model=model.name,

@@ -86,6 +86,8 @@ def factor_dims(model: BMF) -> dict[str, list[str]]:
         found |= {f"{side}s/{name}": [side] for name in _columns(table, side)}
     tested = ("user", "item", "rating", "mean", "raw", "sd", "low", "high", "pit", "log_density")
     found |= {f"held_out/{name}": ["test_rating"] for name in tested}
+    of_baselines = ("name", "ridge", "missing", "test_rmse", "raw_rmse", "least", "greatest", "outside")
+    found |= {f"baselines/{name}": ["baseline"] for name in of_baselines}
     found |= {f"ratings/{name}": ["training_rating"] for name in ("user", "item", "value", "time")}
     return found | {"held_out/chances": ["test_rating", "level"]}
 
