@@ -104,9 +104,11 @@ def of_smurff(data, test):
     train.data -= centre
     held.data -= centre
     began, marks = time.perf_counter(), []
-    session = smurff.BPMFSession(
-        train, Ytest=held, num_latent=RANK, burnin=BURN_IN, nsamples=SWEEPS - BURN_IN, seed=1, verbose=0, num_threads=2
-    )
+    session = smurff.TrainSession(
+        priors=["normal", "normal"], num_latent=RANK, burnin=BURN_IN, nsamples=SWEEPS - BURN_IN, seed=1, verbose=0,
+        num_threads=2,
+    )  # fmt: skip
+    session.addTrainAndTest(train, held, smurff.AdaptiveNoise(1.0, 10.0))  # its default takes the noise for known
     session.init()
     while True:
         if not session.step():
