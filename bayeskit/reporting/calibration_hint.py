@@ -11,6 +11,13 @@ from bayeskit.core.types import Provenance
 _OF_ONE_FIT = ("--days", "--chains", "--warmup", "--draws", "--seed")  # a calibration has its own
 _CHOSEN = ("--components", "--criterion", "--source-blocks", "--target-blocks")  # once, for all simulations
 _OF_THE_DATA = ("--labels", "--hold-out")
+_OF_RATINGS = (
+    "--rank",
+    "--split",
+    "--hold-out",
+    "--first",
+    "--device",
+)  # small ones are simulated, and all of them fitted
 _ENGINES = ("stan", "gibbs", "nuts")
 
 
@@ -25,8 +32,10 @@ def calibration_hint(origin: Provenance) -> str:
         chosen = ["--source-blocks", str(blocks.n_source_blocks)]
         chosen += [] if blocks.shared else ["--target-blocks", str(blocks.n_target_blocks)]
         words = [*words[:4], *chosen, *_kept(words[4:], (*_CHOSEN, *_OF_THE_DATA))]
+    if words[:2] == ["bayeskit", "fit"] and origin.card.factors is not None:
+        words = [*words[:4], *_kept(words[4:], _OF_RATINGS)]
     if words[:2] == ["bayeskit", "fit"] and (
-        origin.engine == "stan" or origin.card.mixture is not None or blocks is not None
+        origin.engine == "stan" or any((origin.card.mixture, blocks, origin.card.factors))
     ):
         return say(
             "Calibration: whether this model and engine recover known parameters from simulated data; `{command}` "

@@ -12,6 +12,7 @@ from bayeskit.reporting.figures_block_data import degree_figure
 from bayeskit.reporting.figures_data import program_figure
 from bayeskit.reporting.figures_data_series import series_figure
 from bayeskit.reporting.figures_mixture_data import mixture_data_figure
+from bayeskit.reporting.figures_rating_data import ratings_figure
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ def data_report(fit: Fit) -> DataReport | None:
         figure, rest = mixture_data_figure(fit, source.variables)
     elif fit.provenance.card.blocks is not None:
         figure, rest = degree_figure(fit), []
+    elif fit.provenance.card.factors is not None:
+        figure, rest = ratings_figure(fit), []
     if figure is None and not source.variables and not source.notes:
         return None
     facts = [(say("file"), source.path)] if source.sha256 else []

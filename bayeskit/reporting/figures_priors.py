@@ -38,7 +38,9 @@ def prior_figure(fit: Fit, found: Sequence[Scalar]) -> f.Figure | None:
     mixture, blocks = fit.provenance.card.mixture is not None, fit.provenance.card.blocks is not None
     own = [panel is not None if mixture else prior is not None for panel, prior in zip(panels, priors, strict=True)]
     drawn = [scalar.label for scalar, held in zip(found, own, strict=True) if held]
-    if mixture or blocks:  # of one component only, each of its columns; of some of the rates
+    if (
+        mixture or blocks or fit.provenance.card.factors is not None
+    ):  # of one component only, each of its columns; of some of the rates
         drawn = list(dict.fromkeys(label.partition("[")[0] for label in drawn))
     return f.Figure(
         name="priors",

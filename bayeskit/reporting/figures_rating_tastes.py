@@ -25,7 +25,8 @@ def taste_figure(found: Factorisation, tastes: Tastes) -> f.Figure:
     main = tastes.groupings[0]
     shown = min(len(main.groups), N_COLOURS)
     traces = [_dots(found, tastes, main, place) for place in range(shown)]
-    rest = (main.member < 0) | (main.member >= shown)
+    member = main.member[tastes.drawn]
+    rest = (member < 0) | (member >= shown)
     if rest.any():
         traces.insert(0, _dots(found, tastes, main, -1, rest))
     bare = {"showticklabels": False, "ticks": "", "showgrid": False, "visible": False}
@@ -35,7 +36,7 @@ def taste_figure(found: Factorisation, tastes: Tastes) -> f.Figure:
     title = _title(tastes, main)
     alt = say(
         "Map of {n} users by their tastes, in the colours of {column}. {title}.",
-        n=f"{tastes.users.size:,}",
+        n=f"{tastes.drawn.size:,}",
         column=main.name,
         title=title,
     )
@@ -125,18 +126,23 @@ def _told(found: Factorisation) -> str:
 
 
 def _note(found: Factorisation, tastes: Tastes) -> str:
-    n, total = tastes.users.size, found.card.n_users
-    if n >= total:
+    drawn, tested, total = tastes.drawn.size, tastes.users.size, found.card.n_users
+    if drawn >= total:
         return ""
-    return say("Drawn and tested: {n} of {total} users, chosen at random.", n=f"{n:,}", total=f"{total:,}")
+    return say(
+        "Tested: {tested} of {total} users; drawn: {drawn} of these, chosen at random.",
+        tested=f"{tested:,}",
+        total=f"{total:,}",
+        drawn=f"{drawn:,}",
+    )
 
 
 def _dots(
     found: Factorisation, tastes: Tastes, main: Grouping, place: int, where: NDArray[np.bool_] | None = None
 ) -> dict[str, Any]:
-    mine = np.flatnonzero(main.member == place if where is None else where)
+    mine = np.flatnonzero(main.member[tastes.drawn] == place if where is None else where)
     name = main.groups[place] if place >= 0 else say("others")
-    texts = [_user(found, tastes, main, int(at)) for at in mine]
+    texts = [_user(found, tastes, main, int(at)) for at in tastes.drawn[mine]]
     return {
         "type": "scatter",
         "mode": "markers",
@@ -145,7 +151,7 @@ def _dots(
         "y": tastes.places[mine, 1],
         "marker": {
             "color": colour_of(place) if place >= 0 else f"var(--{OTHERS})",
-            "size": 7 if tastes.users.size <= 300 else 6,
+            "size": 7 if tastes.drawn.size <= 300 else 6,
             "opacity": 0.8 if place >= 0 else 0.45,
             "line": {"width": 0.5, "color": "var(--paper)"},
         },

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bayeskit.core.language import say
 from bayeskit.core.types import FactorCard
 from bayeskit.core.words import NO_BREAK, joined, number, significant
@@ -12,14 +15,22 @@ from bayeskit.diagnostics.ratings import LEAST_P, NOMINAL, WITHIN
 from bayeskit.reporting.rating_view import Tested
 from bayeskit.reporting.verdict import ModelFit
 
+Floats = NDArray[np.float64]
+
 FEWEST = 20  # test ratings
+HARDLY = 0.02  # of probability, by which chances of levels may be off and still serve
 _STANDARD_ERRORS = 3.0
 
 
 def rating_fit_of(card: FactorCard, tested: Tested | None, section: int) -> ModelFit | None:
-    """Say what coverage and PIT say of the model; None where too few ratings were held out, or have no distribution."""
-    if tested is None or tested.pit is None or tested.coverage is None or tested.rating.size < FEWEST:
+    """Say what coverage and PIT say of the model, and that a point has none; None of too few test ratings."""
+    if tested is None or tested.rating.size < FEWEST:
         return None
+    if tested.pit is None or tested.coverage is None:
+        told = say(
+            "Test ratings tell how well it predicts, and nothing how sure that is (section {section}).", section=section
+        )
+        return ModelFit(adequate=True, sentence=told)
     n = tested.rating.size
     off = abs(tested.coverage - NOMINAL) > WITHIN + _STANDARD_ERRORS * math.sqrt(NOMINAL * (1 - NOMINAL) / n)
     uniform = p_value(tested.pit) >= LEAST_P
@@ -29,7 +40,7 @@ def rating_fit_of(card: FactorCard, tested: Tested | None, section: int) -> Mode
         share=number(100 * tested.coverage, 1 if n >= 1000 else 0),
     )
     if card.likelihood == "ordinal":
-        return _of_levels(uniform=uniform, p=p_value(tested.pit), section=section)
+        return _of_levels(tested.pit, uniform=uniform, section=section)
     if off:
         told = say("The model misses something: {held} (section {section}).", held=held, section=section)
         return ModelFit(adequate=False, sentence=joined([told, _remedy(card)]))
@@ -49,19 +60,32 @@ def rating_fit_of(card: FactorCard, tested: Tested | None, section: int) -> Mode
     return ModelFit(adequate=True, sentence=told)
 
 
-def _of_levels(*, uniform: bool, p: float, section: int) -> ModelFit:
+def _of_levels(pit: Floats, *, uniform: bool, section: int) -> ModelFit:
+    """Say of levels how far the PIT's distribution is from uniform; so many ratings tell what hardly matters."""
+    places = np.sort(pit)
+    steps = np.arange(pit.size + 1) / pit.size
+    off = float(max((steps[1:] - places).max(), (places - steps[:-1]).max()))
     if uniform:
         told = say(
-            "Nothing speaks against it so far: levels come as often as it predicts, PIT is uniform (p = {p}; section "
+            "Nothing speaks against it so far: levels come as often as it predicts (PIT is uniform, section "
             "{section}).",
-            p=significant(p, 2),
+            section=section,
+        )
+        return ModelFit(adequate=True, sentence=told)
+    points = f"{significant(100 * off, 2)}{NO_BREAK}%"
+    if off < HARDLY:
+        told = say(
+            "Chances of levels are off by {points} at most, which matters little but shows with {n} test ratings "
+            "(PIT, section {section}).",
+            points=points,
+            n=f"{pit.size:,}",
             section=section,
         )
         return ModelFit(adequate=True, sentence=told)
     told = say(
-        "The model misses something: levels do not come as often as it predicts (PIT is not uniform, p = {p}; section "
-        "{section}). Take more factors (--rank), or features (--features).",
-        p=significant(p, 2),
+        "The model misses something: chances of levels are off by up to {points} (PIT, section {section}). Take more "
+        "factors (--rank), or features (--features).",
+        points=points,
         section=section,
     )
     return ModelFit(adequate=False, sentence=told)

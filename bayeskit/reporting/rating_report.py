@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bayeskit.core.types import Assessment, Fit
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayeskit.core.types import Assessment, Fit, Quantity
 from bayeskit.reporting.figures import Figure
 from bayeskit.reporting.figures_rating_calibration import calibration_figure, level_figure
 from bayeskit.reporting.figures_rating_errors import errors_figure
@@ -14,6 +18,7 @@ from bayeskit.reporting.figures_rating_predictions import prediction_figure
 from bayeskit.reporting.figures_rating_tastes import taste_figure, taste_table
 from bayeskit.reporting.group_tables import GroupTable
 from bayeskit.reporting.overview import still
+from bayeskit.reporting.rating_baselines import baseline_table, read_baselines
 from bayeskit.reporting.rating_groups import feature_table, group_tables
 from bayeskit.reporting.rating_reading import read_factorisation
 from bayeskit.reporting.rating_summary import Summary, summarise
@@ -23,7 +28,10 @@ from bayeskit.reporting.rating_view import Factorisation
 from bayeskit.reporting.rating_words import rating_headline
 from bayeskit.reporting.results import Scalar, labelled, rows_of
 
+Floats = NDArray[np.float64]
+
 MAX_FOLLOWED = 9  # quantities
+MAX_GROUPS = 4  # of features, a side, whose prior is drawn
 _FOLLOWED = (  # no rotation of the factors changes these
     *("level", "sigma", "cutpoints", "sd_user", "sd_item", "sd_interaction", "effective_rank", "test_rmse"),
     *("user_lambda", "item_lambda", "factor_sd"),
@@ -51,6 +59,7 @@ def rating_report(fit: Fit, assessment: Assessment) -> RatingReport | None:
         summary = summarise(found)
         results = _results(fit, assessment, found, summary)
     predictive = [calibration_figure(found), level_figure(found), prediction_figure(found), surprise_table(found)]
+    predictive.append(baseline_table(found, read_baselines(fit)))
     errors = errors_figure(found)
     return RatingReport(
         headline=rating_headline(found, summary),
@@ -76,3 +85,29 @@ def rating_followed(fit: Fit, assessment: Assessment) -> list[Scalar]:
     labels = [str(label) for name in _FOLLOWED for label in rows_of(assessment.summary, name).index]
     moving = [str(label) for label, row in assessment.summary.loc[labels].iterrows() if not still(row)]
     return labelled(fit, assessment, moving[:MAX_FOLLOWED])
+
+
+def rating_priors(fit: Fit, assessment: Assessment) -> list[Scalar]:
+    """Return what is held against its prior: the precision of a rating, of factors, and of features' coefficients."""
+    found = read_factorisation(fit)
+    if found is None or found.is_point:
+        return []
+    made = []
+    if found.rated is not None:
+        sigmas = labelled(fit, assessment, _of(assessment, "sigma"))
+        made += [_scalar("tau", "tau", (found.rated.value.std() / one.draws) ** 2) for one in sigmas]
+    scales = labelled(fit, assessment, _of(assessment, "factor_sd"))
+    ends = [scales[0], scales[-1]] if len(scales) > 1 else scales
+    made += [_scalar(one.label.replace("factor_sd", "alpha"), "alpha", one.draws**-2.0) for one in ends]
+    for name in ("user_lambda", "item_lambda"):
+        some = labelled(fit, assessment, _of(assessment, name)[:MAX_GROUPS])
+        made += [_scalar(one.label, "lambda", one.draws) for one in some]
+    return [scalar for scalar in made if np.ptp(scalar.draws) > 0]
+
+
+def _of(assessment: Assessment, name: str) -> list[str]:
+    return [str(label) for label in rows_of(assessment.summary, name).index]
+
+
+def _scalar(label: str, prior: str, draws: Floats) -> Scalar:
+    return Scalar(label, Quantity(prior), draws, pd.Series(dtype=float))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.language import say
+from bayeskit.reporting.groups import thinned
 from bayeskit.reporting.rating_columns import members_of
 from bayeskit.reporting.rating_summary import Summary
 from bayeskit.reporting.rating_view import Factorisation, Side
@@ -25,9 +26,10 @@ from bayeskit.reporting.rating_view import Factorisation, Side
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-PERMUTATIONS = 1999
+PERMUTATIONS = 999
 LIMIT = 0.01  # of a p-value, all columns together
 FEWEST = 20  # users
+MAX_DRAWN = 600  # users on the map
 MAX_COLUMNS = 6
 MAIN = "occupation"  # which is looked at first where users have one
 DIMENSIONS = 30  # at most, that the test is made in
@@ -66,15 +68,24 @@ class Grouping:
 
 @dataclass(frozen=True, eq=False)
 class Tastes:
-    """Users that were compared, their map, ``n_users x 2``, and what was tested; the first column is the main one.
+    """What was found.
 
-    ``kept`` is the share of the differences that the dimensions of the test hold.
+    Parameters
+    ----------
+    users
+        Those that were compared.
+    drawn
+        Which of these are on the map.
+    places
+        There, ``n_drawn x 2``.
+    groupings
+        What was tested; the first is the main one.
     """
 
     users: Integers
+    drawn: Integers
     places: Floats
     groupings: tuple[Grouping, ...]
-    kept: float
 
     def level(self, grouping: Grouping) -> float:
         """Return the p-value of a column, as large as so many columns make it (Bonferroni)."""
@@ -87,25 +98,26 @@ def read_tastes(found: Factorisation, summary: Summary) -> Tastes | None:
     if users.size < FEWEST or summary.taste_items.size < 2:
         return None
     columns = _columns(found.users, users) or _activity(found, users)
-    points, kept = _dimensions(summary.tastes)
+    points = _dimensions(summary.tastes)
     if not columns or not points.size:
         return None
     tested = [_tested(points, *column) for column in columns]
     tested.sort(key=lambda one: (one.name != MAIN, one.by_chance - one.share))
-    return Tastes(users, _map(points), tuple(tested), kept)
+    drawn = thinned(np.arange(users.size), MAX_DRAWN)
+    return Tastes(users, drawn, _map(points[drawn]), tuple(tested))
 
 
-def _dimensions(tastes: Floats) -> tuple[Floats, float]:
+def _dimensions(tastes: Floats) -> Floats:
     """Return main dimensions of tastes, in which distances are the same but for what these leave out."""
     around = tastes - tastes.mean(0)
     squares, vectors = np.linalg.eigh(around @ around.T / around.shape[1])
     squares, vectors = np.maximum(squares[::-1], 0.0), vectors[:, ::-1]
     if not squares[0] > 0:
-        return np.empty((len(tastes), 0)), 0.0
+        return np.empty((len(tastes), 0))
     n = min(DIMENSIONS, int((squares > 1e-9 * squares[0]).sum()))
     signs = np.where(vectors[np.abs(vectors).argmax(0), np.arange(len(vectors))] < 0, -1.0, 1.0)
     points: Floats = (vectors * signs)[:, :n] * np.sqrt(squares[:n])
-    return points, float(squares[:n].sum() / squares.sum())
+    return points
 
 
 def _columns(side: Side, users: Integers) -> list[tuple[str, tuple[str, ...], Integers]]:

@@ -39,7 +39,7 @@ from bayeskit.reporting.node_table import NodeTable
 from bayeskit.reporting.outline import Outline, outline_of
 from bayeskit.reporting.overview import Overview, caution, overview, pick, still
 from bayeskit.reporting.parameter_table import ParameterTable, parameter_table
-from bayeskit.reporting.rating_report import RatingReport, rating_followed, rating_report
+from bayeskit.reporting.rating_report import RatingReport, rating_followed, rating_priors, rating_report
 from bayeskit.reporting.replicated import Replicated
 from bayeskit.reporting.results import Forecasts, Scalar, labelled, recorded_labels, scalars, states
 from bayeskit.reporting.sensitivity import SensitivityReport, sensitivity_of
@@ -276,6 +276,8 @@ def _held_against_priors(fit: Fit, assessment: Assessment, found: list[Scalar]) 
         return with_priors(fit, assessment)
     if fit.provenance.card.blocks is not None and fit.has_draws:
         return block_priors(fit, assessment)
+    if fit.provenance.card.factors is not None and fit.has_draws:
+        return rating_priors(fit, assessment)
     return _with_first_states(fit, found)
 
 
