@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError, DataError
@@ -212,8 +211,7 @@ def _new(
         raise ConfigError("a point estimate does not say who else there might be; give --user, or take a run by gibbs")
     item, values = read_ratings(fit, ratings, names)
     features = _features(fit, kept).new_user(read_profile(profile), item)
-    stream = torch.Generator().manual_seed(seed)
-    return NewUser(item, values, features if len(features) else None, stream), item
+    return NewUser(item, values, features if len(features) else None, np.random.default_rng([seed, 5])), item
 
 
 def _features(fit: Fit, kept: Kept) -> Seen:

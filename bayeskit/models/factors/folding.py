@@ -12,16 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtri_exp
 
-from bayeskit.models.factors._cutpoints import draw_hidden
-from bayeskit.models.factors._normal import draw_above_zero
 from bayeskit.models.factors.kept import KeptDraw, Row
 
 Floats = NDArray[np.float64]
 
 _STEPS = 20
+_LEAST = 2.0**-53  # between 0 and which no random number lies
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +35,14 @@ class NewUser:
         ``n_ratings``, in the data's units.
     features
         F, as the fit has them of its users; None where it has none.
-    stream
-        Of random numbers: the same stream and draws in the same order give the same rows.
+    rng
+        The same stream and draws in the same order give the same rows.
     """
 
     item: NDArray[np.int64]
     values: Floats
     features: Floats | None
-    stream: torch.Generator
+    rng: np.random.Generator
 
     def __call__(self, draw: KeptDraw) -> Row:
         """Return her row under a draw."""
@@ -61,22 +60,23 @@ class NewUser:
         return _given(partners, values - own, prior.mean, precision, draw.tau)
 
     def _of_levels(self, draw: KeptDraw, partners: Floats, own: Floats, mean: Floats, precision: Floats) -> Row:
-        level = torch.as_tensor(np.searchsorted(draw.kept.scale.levels, self.values))
-        cutpoints, row = draw.array("cutpoints"), mean
+        bounds = np.concatenate([[-np.inf], draw.array("cutpoints"), [np.inf]])
+        level, row = np.searchsorted(draw.kept.scale.levels, self.values), mean
         for _ in range(_STEPS):
-            hidden = draw_hidden(level, cutpoints, torch.as_tensor(own + partners @ row), self.stream).numpy()
+            eta = own + partners @ row
+            hidden = eta + _between(bounds[level] - eta, bounds[level + 1] - eta, self.rng)
             found = _given(partners, hidden - own, mean, precision, 1.0)
-            row = found.draw(torch.randn(len(mean), generator=self.stream, dtype=torch.float64).numpy())
+            row = found.draw(self.rng.standard_normal(len(mean)))
         return found
 
     def _positive(self, partners: Floats, values: Floats, alpha: Floats, tau: float) -> Row:
-        precision = torch.as_tensor(tau * np.sum(partners**2, axis=0) + alpha)
-        row, sd = np.sqrt(1 / alpha), precision.rsqrt()
+        sd = 1 / np.sqrt(tau * np.sum(partners**2, axis=0) + alpha)
+        row = 1 / np.sqrt(alpha)
         for _ in range(_STEPS):
             for column in range(len(row)):
                 left = values - partners @ row + partners[:, column] * row[column]
-                mean = tau * (partners[:, column] @ left) / precision[column]
-                row[column] = draw_above_zero(mean, sd[column], self.stream)
+                at = tau * (partners[:, column] @ left) * sd[column]  # the mean, in standard deviations
+                row[column] = sd[column] * max(at + float(_between(-at, np.inf, self.rng)), 0.0)
         return Row(row)
 
 
@@ -84,3 +84,13 @@ def _given(partners: Floats, left: Floats, mean: Floats, precision: Floats, tau:
     """Return a row given what is left of ratings without what is not hers, and their precision."""
     covariance = np.asarray(np.linalg.inv(precision + tau * partners.T @ partners), dtype=np.float64)
     return Row(covariance @ (precision @ mean + tau * partners.T @ left), covariance)
+
+
+def _between(low: Floats | float, high: Floats | float, rng: np.random.Generator) -> Floats:
+    """Draw standard normal numbers between two ends each, by inversion in the lower tail, to all digits."""
+    low, high = np.asarray(low), np.asarray(high)
+    above = low > 0
+    near, far = np.where(above, -high, low), np.where(above, -low, high)
+    share = rng.uniform(_LEAST, 1 - _LEAST, low.shape)
+    log_mass = np.logaddexp(log_ndtr(near) + np.log1p(-share), log_ndtr(far) + np.log(share))
+    return np.asarray(np.where(above, -1.0, 1.0) * ndtri_exp(log_mass), dtype=np.float64)
