@@ -77,7 +77,8 @@ def _program(told: Mapping[str, Any]) -> Rows:
     if "guide" in told:
         rows.append((say("guide"), str(told["guide"])))
     if "loss" in told:
-        rows.append((say("loss"), str(told["loss"])))
+        loss = told["loss"]
+        rows.append((say("loss"), loss if isinstance(loss, str) else significant(float(loss), 6)))
     if "summed_out" in told:
         rows.append((say("summed out"), str(told["summed_out"])))
     if "blocks" in told:

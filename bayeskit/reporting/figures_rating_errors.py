@@ -116,7 +116,7 @@ def _loss(errors: Errors) -> f.Panel | None:
         yaxis={"type": "log", "exponentformat": "power", "nticks": 4} if positive else {},
     )
     alt = say("The loss by epoch, at last {value}.", value=significant(float(loss[-1]), 4))
-    return f.Panel([_line(np.arange(1, loss.size + 1), loss, f.FIT, 1.8)], layout, alt, label=say("Loss"), height=300)
+    return f.Panel([_line(np.arange(1, loss.size + 1), loss, f.MUTED, 1.8)], layout, alt, label=say("Loss"), height=300)
 
 
 def _by_epoch(found: Factorisation) -> f.Panel | None:

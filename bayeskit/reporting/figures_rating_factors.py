@@ -76,6 +76,8 @@ def _title(fit: Fit, found: Factorisation, summary: Summary) -> str:
 
 
 def _relevance(found: Factorisation) -> str:
+    if found.is_point:
+        return ""
     if found.card.family == "ard":
         return say("The prior switches off factors that the ratings do not ask for: these lie near 0.")
     return say(

@@ -38,7 +38,7 @@ def matrix_figure(found: Factorisation, summary: Summary | None) -> f.Figure | N
         say("Ratings of {users} users and {items} items; {share} of the fields are empty.", **_sizes(seen)),
         say("What the model expects in each of these fields, empty ones too."),
     )
-    labels = (say("Ratings, white where there is none"), say("Expected ratings, everywhere"))
+    labels = (say("Ratings, blank where there is none"), say("Expected ratings, everywhere"))
     return f.Figure(
         name="ratings",
         title=say(

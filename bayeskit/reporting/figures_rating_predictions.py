@@ -29,7 +29,7 @@ def prediction_figure(found: Factorisation) -> f.Figure | None:
         return None
     ends = [float(np.mean(tested.mean[groups[place][1]])) for place in (-1, 0)]
     title = say(
-        "Of ratings of {high} it expected {more} on average, of ratings of {low} {less}",
+        "Where {high} was given it expected {more} on average, where {low} was given {less}",
         high=f"{groups[-1][0]:.3g}",
         low=f"{groups[0][0]:.3g}",
         more=found.rating(ends[0]),

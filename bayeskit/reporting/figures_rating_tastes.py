@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.core.language import say
+from bayeskit.core.language import mark, say
 from bayeskit.core.words import NO_BREAK, commas, joined, number
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.group_tables import GroupRow, GroupTable
@@ -43,7 +43,7 @@ def taste_figure(found: Factorisation, tastes: Tastes) -> f.Figure:
     return f.Figure(
         name="tastes",
         title=title,
-        caption=joined([_caption(), _meaning(tastes, main), _told(found)]),
+        caption=joined([_caption(found), _meaning(tastes, main), _told(found)]),
         panels=(f.Panel(traces, layout, alt, height=520, behaviour={"square": True}),),
         key=tuple(key),
         note=_note(found, tastes),
@@ -98,13 +98,21 @@ def _title(tastes: Tastes, main: Grouping) -> str:
     )
 
 
-def _caption() -> str:
-    return say(
-        "How to read: each dot is a user; those with like tastes lie close together (t-SNE, which keeps neighbours but "
-        "not distances, and makes clumps even where there are none). A taste is what the model expects a user to give "
-        "to each item beyond what users and items get on average, the mean over the kept draws: no rotation of the "
-        "factors changes it."
+def _caption(found: Factorisation) -> str:
+    taste = mark(
+        "A taste is what the model expects a user to give to each item beyond what users and items get on average, the "
+        "mean over the kept draws: no rotation of the factors changes it."
     )
+    if found.is_point:
+        taste = mark(
+            "A taste is what the model expects a user to give to each item beyond what users and items get on average: "
+            "no rotation of the factors changes it."
+        )
+    how = say(
+        "How to read: each dot is a user; those with like tastes lie close together (t-SNE, which keeps neighbours but "
+        "not distances, and makes clumps even where there are none)."
+    )
+    return joined([how, say(taste)])
 
 
 def _meaning(tastes: Tastes, main: Grouping) -> str:
@@ -129,6 +137,12 @@ def _note(found: Factorisation, tastes: Tastes) -> str:
     drawn, tested, total = tastes.drawn.size, tastes.users.size, found.card.n_users
     if drawn >= total:
         return ""
+    if tested >= total:
+        return say(
+            "Drawn: {drawn} of {total} users, chosen at random; all were tested.",
+            drawn=f"{drawn:,}",
+            total=f"{total:,}",
+        )
     return say(
         "Tested: {tested} of {total} users; drawn: {drawn} of these, chosen at random.",
         tested=f"{tested:,}",

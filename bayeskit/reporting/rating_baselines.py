@@ -74,8 +74,8 @@ def baseline_table(found: Factorisation, baselines: list[Baseline]) -> GroupTabl
     return GroupTable(
         title=_title(found, baselines),
         caption=say(
-            "Factorisations as in the source material: one point each, and what it predicts of all pairs of a user and "
-            "an item. Test errors are of predictions kept within the scale, which is kind to those that leave it."
+            "Factorisations of the usual kind: one point each, and how far its predictions reach as they come. Test "
+            "errors are of predictions kept within the scale, which is kind to those that leave it."
         ),
         first=say("fit"),
         columns=(

@@ -19,7 +19,7 @@ from bayeskit.reporting.results import rows_of
 Floats = NDArray[np.float64]
 
 MAX_COLUMNS = 3  # a table
-N_ENDS = 5  # groups of a column at each end
+N_ENDS = 4  # groups of a column at each end
 FEWEST = 3  # members of a group
 
 

@@ -36,6 +36,7 @@ def read_factorisation(fit: Fit) -> Factorisation | None:
         tested=read_tested(fit),
         kept=_kept(fit, card, rated),
         errors=_errors(fit),
+        reach=_reach(fit),
     )
 
 
@@ -120,6 +121,14 @@ def _errors(fit: Fit) -> Errors:
         warmup=_setting(config.get("warmup"), 0),
         thin=_setting(config.get("thin"), 1),
     )
+
+
+def _reach(fit: Fit) -> tuple[float, float, float] | None:
+    told = fit.posterior["sample_stats"].attrs if "sample_stats" in fit.posterior.children else {}
+    if not {"least_prediction", "greatest_prediction", "outside"} <= told.keys():
+        return None
+    found = tuple(float(told[name]) for name in ("least_prediction", "greatest_prediction", "outside"))
+    return (found[0], found[1], found[2]) if np.isfinite(found).all() else None
 
 
 def _setting(value: Any, default: int) -> int:

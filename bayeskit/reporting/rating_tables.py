@@ -15,7 +15,7 @@ from bayeskit.reporting.rating_view import Factorisation, Side
 
 Integers = NDArray[np.int64]
 
-N_ITEMS = 10
+N_ITEMS = 8
 N_USERS = 5  # at each end
 N_SURPRISES = 10
 _TOLD = 3  # columns of the users' table

@@ -149,6 +149,8 @@ class Factorisation:
         Draws of the rows.
     errors
         By sweep.
+    reach
+        Of a point the least and the greatest prediction as they come, and the share of those outside the scale.
     """
 
     card: FactorCard
@@ -160,6 +162,7 @@ class Factorisation:
     tested: Tested | None
     kept: Kept | None
     errors: Errors
+    reach: tuple[float, float, float] | None = None
 
     @property
     def is_point(self) -> bool:

@@ -19,7 +19,7 @@ NAMED = 3  # items in a sentence
 
 def rating_headline(found: Factorisation, summary: Summary | None) -> list[str]:
     """Return what was found as sentences, the most important first."""
-    told = [joined([_how_well(found), _against(found)]), _how_surely(found), _liked(found, summary)]
+    told = [joined([_how_well(found), _against(found)]), _how_surely(found), _off(found), _liked(found, summary)]
     return [text for text in told if text]
 
 
@@ -85,6 +85,21 @@ def _how_surely(found: Factorisation) -> str:
         space=NO_BREAK,
         share=held,
         reach=found.rating(1.96 * float(np.median(tested.sd))),
+    )
+
+
+def _off(found: Factorisation) -> str:
+    """Say of a point whose predictions leave the scale how far."""
+    if found.reach is None or not found.reach[2] > 0:
+        return ""
+    least, greatest, outside = found.reach
+    return say(
+        "As they come its predictions run from {least} to {greatest} on a scale of {scale}: {share} lie outside, and "
+        "are cut off.",
+        least=found.rating(least),
+        greatest=found.rating(greatest),
+        scale=found.scale,
+        share=percent(outside),
     )
 
 
