@@ -7,7 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from bayeskit.models.factors.observed import Features, Observed
-from bayeskit.models.factors.simulation import draw_parameters, simulate_test_values, simulate_values
+from bayeskit.models.factors.simulation import (
+    draw_parameters,
+    parameters_of,
+    simulate_test_values,
+    simulate_values,
+)
 from bayeskit.models.factors.spec import SIDES, FactorSpec, priors_of
 
 FORMS = {
@@ -90,3 +95,31 @@ def simulated(spec, data, seed):
     sites = draw_parameters(spec, data, rng)
     values = simulate_values(spec, data, sites, rng)
     return sites, replace(data, values=values, test_values=simulate_test_values(spec, data, sites, rng))
+
+
+def put(chain, spec, sites):
+    """Have a chain go on from given parameters."""
+    given = parameters_of(spec, sites)
+    chain.rows = {side: rows.float() for side, rows in given.rows.items()}
+    chain.populations = dict(given.populations)
+    chain.level, chain.tau, chain.cutpoints, chain.alpha = given.level, given.tau, given.cutpoints, given.alpha
+
+
+def sites_of(spec, chain):
+    """Return where a chain is, by site."""
+    sites = {"mu": chain.level} if spec.has_level else {}
+    sites |= {"tau": chain.tau} if spec.likelihood == "normal" else {"cutpoints": chain.cutpoints}
+    sites |= {"alpha": chain.alpha} if spec.family == "ard" else {}
+    for side in SIDES:
+        population = chain.populations[side]
+        sites[f"{side}_rows"] = chain.rows[side].double().numpy()
+        if spec.family == "wishart":
+            sites |= {f"{side}_mean": population.mean, f"{side}_precision": population.precision}
+        elif not spec.nonnegative:
+            sites[f"{side}_alpha"] = population.precision[0, 0]
+        if population.coefficients is not None:
+            sites |= {
+                f"{side}_coefficients": population.coefficients.numpy(),
+                f"{side}_lambda": population.relevance,
+            }
+    return sites
