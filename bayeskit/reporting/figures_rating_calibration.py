@@ -12,7 +12,7 @@ from bayeskit.core.language import say
 from bayeskit.core.words import NO_BREAK, count, joined, number, percent
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.groups import colour_name, colour_of, symbol_of
-from bayeskit.reporting.rating_view import Factorisation, Tested
+from bayeskit.reporting.rating_view import Factorisation, HeldOut
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def calibration_figure(found: Factorisation) -> f.Figure | None:
     )
 
 
-def _title(tested: Tested, pit: Floats, *, ordinal: bool) -> str:
+def _title(tested: HeldOut, pit: Floats, *, ordinal: bool) -> str:
     share = covered(pit, 0.95) if ordinal or tested.coverage is None else tested.coverage
     return say(
         "Intervals of 95{space}% hold {share} of the test ratings", space=NO_BREAK, share=_share(share, pit.size)

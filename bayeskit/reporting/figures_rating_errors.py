@@ -19,7 +19,9 @@ _LATE = 0.05  # of the sweeps: those before may lie far above all others
 
 
 def errors_figure(found: Factorisation) -> f.Figure | None:
-    """Draw the errors; None where nobody followed them."""
+    """Draw the errors; None where nobody followed them, or draws have no order."""
+    if found.kind not in ("mcmc", "point"):
+        return None
     errors = found.errors
     panels = [_loss(errors), _by_epoch(found)] if found.is_point else [_train(found), _test(found)]
     made = [panel for panel in panels if panel is not None]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bayeskit.core.language import say
 from bayeskit.core.words import interval, joined, number
 from bayeskit.reporting import figures as f
-from bayeskit.reporting.rating_view import Factorisation, Tested
+from bayeskit.reporting.rating_view import Factorisation, HeldOut
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def prediction_figure(found: Factorisation) -> f.Figure | None:
     )
 
 
-def _given(found: Factorisation, tested: Tested) -> list[tuple[float, NDArray[np.int64]]]:
+def _given(found: Factorisation, tested: HeldOut) -> list[tuple[float, NDArray[np.int64]]]:
     """Return ratings by their value, or groups of about the same value: that, and their places."""
     values = np.unique(tested.rating)
     if values.size <= max(GIVEN, len(found.card.levels)):
@@ -64,7 +64,7 @@ def _given(found: Factorisation, tested: Tested) -> list[tuple[float, NDArray[np
     return [(float(tested.rating[part].mean()), part) for part in parts if part.size >= FEWEST]
 
 
-def _by_given(found: Factorisation, tested: Tested, groups: list[tuple[float, NDArray[np.int64]]]) -> f.Panel:
+def _by_given(found: Factorisation, tested: HeldOut, groups: list[tuple[float, NDArray[np.int64]]]) -> f.Panel:
     x = np.array([value for value, _ in groups])
     traces: list[dict[str, Any]] = [_diagonal(found)]
     for shares, width, colour in (((0.05, 0.95), 2, f.FIT), ((0.25, 0.75), 9, f.BAND_68)):
@@ -100,7 +100,7 @@ def _by_given(found: Factorisation, tested: Tested, groups: list[tuple[float, ND
     return f.Panel(traces, layout, alt, label=say("Expected, by what was given"), height=300)
 
 
-def _by_expected(found: Factorisation, tested: Tested) -> f.Panel:
+def _by_expected(found: Factorisation, tested: HeldOut) -> f.Panel:
     parts = np.array_split(np.argsort(tested.mean, kind="stable"), min(BINS, tested.rating.size // FEWEST))
     x = np.array([tested.mean[part].mean() for part in parts])
     y = np.array([tested.rating[part].mean() for part in parts])

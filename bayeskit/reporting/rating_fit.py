@@ -12,7 +12,7 @@ from bayeskit.core.types import FactorCard
 from bayeskit.core.words import NO_BREAK, joined, number, significant
 from bayeskit.diagnostics.calibration_bands import p_value
 from bayeskit.diagnostics.ratings import LEAST_P, NOMINAL, WITHIN
-from bayeskit.reporting.rating_view import Tested
+from bayeskit.reporting.rating_view import HeldOut
 from bayeskit.reporting.verdict import ModelFit
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,7 @@ HARDLY = 0.02  # of probability, by which chances of levels may be off and still
 _STANDARD_ERRORS = 3.0
 
 
-def rating_fit_of(card: FactorCard, tested: Tested | None, section: int) -> ModelFit | None:
+def rating_fit_of(card: FactorCard, tested: HeldOut | None, section: int) -> ModelFit | None:
     """Say what coverage and PIT say of the model, and that a point has none; None of too few test ratings."""
     if tested is None or tested.rating.size < FEWEST:
         return None

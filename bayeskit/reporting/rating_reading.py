@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bayeskit.core.types import FactorCard, Fit
 from bayeskit.reporting.rating_draws import Kept, Scale
-from bayeskit.reporting.rating_view import Errors, Factorisation, Rated, Side, Tested
+from bayeskit.reporting.rating_view import Errors, Factorisation, HeldOut, Rated, Side
 from bayeskit.reporting.results import group
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ def read_factorisation(fit: Fit) -> Factorisation | None:
     )
 
 
-def read_tested(fit: Fit) -> Tested | None:
+def read_tested(fit: Fit) -> HeldOut | None:
     """Return the test ratings, or None where there are none, or they are damaged."""
     card, data = fit.provenance.card.factors, group(fit, "held_out")
     if card is None or data is None or not {"user", "item", "rating", "mean"} <= set(data.data_vars):
@@ -52,7 +52,7 @@ def read_tested(fit: Fit) -> Tested | None:
         return None
     if rating is None or mean is None:
         return None
-    return Tested(
+    return HeldOut(
         user=user,
         item=item,
         rating=rating,

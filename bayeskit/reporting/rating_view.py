@@ -41,13 +41,12 @@ class Side:
 
     def title(self, place: int, *, longest: int = LONGEST) -> str:
         """Return what a reader knows one by: its title, with its year, or else the data's own name."""
-        titles = self.columns.get("title")
-        text = str(titles[place]) if titles is not None and str(titles[place]) else str(self.names[place])
-        years = self.columns.get("year")
+        titles, years = self.columns.get("title"), self.columns.get("year")
+        title = str(titles[place]) if titles is not None else ""
+        text = title or str(self.names[place])
         ending = ""
-        if titles is not None and years is not None and years.dtype.kind in "iuf" and not text.endswith(")"):
-            year = float(years[place])
-            ending = f" ({year:.0f})" if np.isfinite(year) and text else ""
+        if title and not title.endswith(")") and years is not None and years.dtype.kind in "iuf":
+            ending = f" ({years[place]:.0f})" if np.isfinite(years[place]) else ""
         cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
         return f"{cut}{ending}"
 
@@ -67,7 +66,7 @@ class Rated:
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class HeldOut:
     """Test ratings, ``n_test`` each, with what was said of them before they were seen; None what is not said.
 
     Parameters
@@ -159,7 +158,7 @@ class Factorisation:
     users: Side
     items: Side
     rated: Rated | None
-    tested: Tested | None
+    tested: HeldOut | None
     kept: Kept | None
     errors: Errors
     reach: tuple[float, float, float] | None = None
