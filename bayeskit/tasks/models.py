@@ -106,7 +106,7 @@ MODELS = {
         load=load_ratings,
         build=bmf,
         configs={
-            "gibbs": GibbsConfig(warmup=200, draws=300),
+            "gibbs": GibbsConfig(warmup=200, draws=1000),
             "svi": SVIConfig(loss="trace_mean_field", learning_rate=0.02),
             "nuts": NUTSConfig(),
             "als": ALSConfig(),

@@ -1,14 +1,16 @@
-"""How much groups of features matter, drawn once more with the rows' own deviations held, so that chains do not stick.
+"""Scales drawn once more with all else in their units, so that chains do not stick.
 
-Given the rows, how large a group's coefficients are hardly moves: rows say it, and follow it. Held instead are the
-coefficients in units of their prior, and what rows have besides: then a group's scale stretches its part of all rows,
-and the ratings say how far. Both ways in turn: Yu and Meng (2011), doi:10.1198/jcgs.2011.203main.
+Given rows, what they are drawn from hardly moves where ratings say little of them: it follows the rows, and they follow
+it. Held instead is everything in units of its own scale: then the scale stretches rows, and the ratings say how far.
+Both ways in turn: Yu and Meng (2011), doi:10.1198/jcgs.2011.203main; such moves along a group of transformations: Liu
+and Sabatti (2000), doi:10.1093/biomet/87.2.353.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +23,100 @@ from bayeskit.models.factors._rows import Links, moments
 
 Floats = NDArray[np.float64]
 
-_WIDTH = 1.0  # of the slice sampler's first interval, in log lambda
+_WIDTH = 1.0  # of the slice sampler's first interval, in logarithms
 _MOST_STEPS = 20
+
+
+class Fit(NamedTuple):
+    """How the sum of squares changes as parts of the rows grow: by ``-2 slope g + g' curvature g``.
+
+    Parameters
+    ----------
+    slope, curvature
+        ``n_parts`` and ``n_parts x n_parts``.
+    tau
+        Precision of a rating.
+    """
+
+    slope: Floats
+    curvature: Floats
+    tau: float
+
+    def gain(self, part: int, growth: Floats, grown: float) -> float:
+        """Return how much the log likelihood rises with one part grown, the others being so already."""
+        towards = float(self.slope[part] - self.curvature[part] @ growth + self.curvature[part, part] * growth[part])
+        return float(self.tau * (towards * grown - self.curvature[part, part] * grown**2 / 2))
+
+
+def fit_of_columns(links: Links, ratings: Tensor, table: Tensor, rows: Tensor, tau: float) -> Fit:
+    """Return how the ratings take it when columns of the rows grow; arguments as of ``draw_rows``."""
+    width = rows.shape[1]
+    slope, curvature = np.zeros(width), np.zeros((width, width))
+    for found in moments(links, ratings, table):
+        here = rows[found.rows]
+        through = found.products * here[:, None, :]
+        left = found.weighted - through.sum(2)
+        slope += (here * left).sum(0, dtype=torch.float64).cpu().numpy()
+        curvature += (here[:, :, None] * through).sum(0, dtype=torch.float64).cpu().numpy()
+    return Fit(slope, curvature, tau)
+
+
+def stretch_columns(
+    fit: Fit, precisions: Floats, shapes: Floats, rates: Floats, power: int, rng: np.random.Generator
+) -> Floats:
+    """Draw by what each column is stretched, its precision falling by the square of it.
+
+    Parameters
+    ----------
+    fit
+        Of the columns.
+    precisions
+        Of the columns, as they are.
+    shapes, rates
+        Each column's precision has a prior that falls as that of a Gamma distribution, where all others are held.
+    power
+        1 where the rows of one side alone are stretched, 2 where those of both are.
+    rng
+        Random numbers.
+    """
+    growth = np.zeros(len(precisions))
+    stretch = np.ones(len(precisions))
+    for column, (precision, shape, rate) in enumerate(zip(precisions, shapes, rates, strict=True)):
+
+        def log_density(
+            log_stretch: float,
+            column: int = column,
+            precision: float = precision,
+            shape: float = shape,
+            rate: float = rate,
+        ) -> float:
+            of_prior = -2 * shape * log_stretch - rate * precision * np.exp(-2 * log_stretch)
+            return float(of_prior + fit.gain(column, growth, np.expm1(power * log_stretch)))
+
+        found = _slice(log_density, 0.0, rng)
+        growth[column], stretch[column] = np.expm1(power * found), np.exp(found)
+    return stretch
+
+
+def principal_axes(rows: Tensor, first: int) -> Floats:
+    """Return the rotation, ``d x d``, that turns columns from ``first`` on to the axes along which rows are longest."""
+    factors = rows[:, first:].double()
+    turn = np.eye(rows.shape[1])
+    turn[first:, first:] = np.linalg.eigh((factors.T @ factors).cpu().numpy())[1]
+    return turn
+
+
+def transformed(population: Population, by: Floats, inverse: Floats) -> Population:
+    """Return what rows are drawn from where these are multiplied by a matrix, ``d x d``."""
+    coefficients = population.coefficients
+    if coefficients is not None:
+        coefficients = coefficients @ torch.as_tensor(by, device=coefficients.device)
+    return replace(
+        population,
+        mean=population.mean @ by,
+        precision=inverse @ population.precision @ inverse.T,
+        coefficients=coefficients,
+    )
 
 
 def stretch_groups(
@@ -67,23 +161,19 @@ def stretch_groups(
         through = torch.einsum("nij,gnj->gni", found.products, here)
         slope += (here * left).sum((1, 2), dtype=torch.float64).cpu().numpy()
         curvature += torch.einsum("gni,hni->gh", here.double(), through.double()).cpu().numpy()
+    fit = Fit(slope, curvature, tau)
     relevance, stretch = population.relevance.copy(), np.ones(n_groups)
     shape, rate = prior.arguments
     for group in range(n_groups):
-        before = float(relevance[group])
-        # By how much the sum of squares falls for each unit that this group's part grows, as the others are by now.
-        towards = float(slope[group] - curvature[group] @ (stretch - 1))
-        bend = float(curvature[group, group])
 
-        def log_density(
-            log_relevance: float, before: float = before, towards: float = towards, bend: float = bend
-        ) -> float:
+        def log_density(log_relevance: float, group: int = group, before: float = float(relevance[group])) -> float:
             grown = np.sqrt(before / np.exp(log_relevance)) - 1
             of_prior = shape * log_relevance - rate * np.exp(log_relevance)
-            return float(of_prior + tau * (towards * grown - bend * grown**2 / 2))
+            return float(of_prior + fit.gain(group, stretch - 1, grown))
 
-        after = float(np.exp(_slice(log_density, float(np.log(before)), rng)))
-        relevance[group], stretch[group] = after, np.sqrt(before / after)
+        before = float(relevance[group])
+        relevance[group] = np.exp(_slice(log_density, float(np.log(before)), rng))
+        stretch[group] = np.sqrt(before / relevance[group])
     factor = torch.as_tensor(stretch, device=rows.device)
     moved = rows + torch.einsum("g,gnd->nd", (factor - 1).to(rows.dtype), parts)
     coefficients = population.coefficients * factor[design.groups][:, None]

@@ -27,8 +27,16 @@ from bayeskit.models.factors._hyper import (
     draw_alpha,
     draw_coefficients,
     draw_wishart,
+    wishart_arguments,
 )
-from bayeskit.models.factors._interweaving import stretch_groups
+from bayeskit.models.factors._interweaving import (
+    Fit,
+    fit_of_columns,
+    principal_axes,
+    stretch_columns,
+    stretch_groups,
+    transformed,
+)
 from bayeskit.models.factors._rows import Links, draw_positive_rows, draw_rows, links_of, predicted
 from bayeskit.models.factors.observed import Observed
 from bayeskit.models.factors.quantities import Parameters, quantities_of
@@ -265,6 +273,7 @@ class FactorGibbs:
         for side, other in (("user", "item"), ("item", "user")):
             across = chain.rows[other]
             if self.spec.nonnegative:
+                across = self._stretch_columns(chain, side, left, across)
                 alpha = torch.as_tensor(chain.alpha, dtype=across.dtype, device=across.device)
                 drawn = draw_positive_rows(
                     self._links[side], left, across, chain.rows[side], alpha, chain.tau, chain.stream
@@ -272,7 +281,8 @@ class FactorGibbs:
             else:
                 ratings = left - across[:, 0].index_select(0, self._index[other])
                 table = torch.cat([torch.ones_like(across[:, :1]), across[:, 1:]], dim=1)
-                self._stretch(chain, side, ratings, table)
+                self._stretch_groups(chain, side, ratings, table)
+                table = self._stretch_columns(chain, side, ratings, table)
                 population = chain.populations[side]
                 mean = population.row_means(self._designs[side], len(chain.rows[side]), across)
                 precision = torch.as_tensor(population.precision, dtype=across.dtype, device=across.device)
@@ -284,7 +294,7 @@ class FactorGibbs:
             total = float(last.sum(dtype=torch.float64)) - drawn.total
             self._draw_level_and_precision(chain, squares, total)
 
-    def _stretch(self, chain: Chain, side: str, ratings: Tensor, table: Tensor) -> None:
+    def _stretch_groups(self, chain: Chain, side: str, ratings: Tensor, table: Tensor) -> None:
         """Draw how much groups of features matter, the rows' own deviations held."""
         design = self._designs[side]
         if design is not None:
@@ -292,6 +302,39 @@ class FactorGibbs:
             chain.rows[side], chain.populations[side] = stretch_groups(
                 links, ratings, table, chain.rows[side], chain.populations[side], design, chain.tau, prior, chain.rng
             )
+
+    def _stretch_columns(self, chain: Chain, side: str, ratings: Tensor, table: Tensor) -> Tensor:
+        """Draw the scales of columns, all in their units held; return the other side's rows, as far as they turned."""
+        width, other = self.spec.width, "item" if side == "user" else "user"
+        first = width - self.spec.rank
+        if self.spec.family == "wishart":
+            turn = principal_axes(chain.rows[side], first)
+            self._transform(chain, (side, other), turn, turn.T)
+            table = torch.cat([table[:, :first], chain.rows[other][:, first:]], dim=1)
+        fit = fit_of_columns(self._links[side], ratings, table, chain.rows[side], chain.tau)
+        precisions = np.diag(chain.populations[side].precision)
+        if self.spec.family == "wishart":
+            degrees, inverse_scale = wishart_arguments(self.spec.prior("factors"), width)
+            shapes, rates = np.full(width, degrees / 2), np.diag(inverse_scale) / 2
+            stretch = stretch_columns(fit, precisions, shapes, rates, 1, chain.rng)
+            self._transform(chain, (side,), np.diag(stretch), np.diag(1 / stretch))
+        elif side == "item":  # both sides' factors have the same precisions
+            shape, rate = self.spec.prior("alpha").arguments
+            factors = Fit(fit.slope[first:], fit.curvature[first:, first:], fit.tau)
+            shapes, rates = np.full(self.spec.rank, shape), np.full(self.spec.rank, rate)
+            found = stretch_columns(factors, precisions[first:], shapes, rates, 2, chain.rng)
+            stretch = np.concatenate([np.ones(first), found])
+            self._transform(chain, SIDES, np.diag(stretch), np.diag(1 / stretch))
+            chain.alpha = chain.alpha / found**2
+            table = torch.cat([table[:, :first], chain.rows[other][:, first:]], dim=1)
+        return table
+
+    def _transform(self, chain: Chain, sides: Sequence[str], by: Floats, inverse: Floats) -> None:
+        """Multiply rows by a matrix, and have what they are drawn from follow."""
+        for side in sides:
+            rows = chain.rows[side]
+            chain.rows[side] = rows @ torch.as_tensor(by, dtype=rows.dtype, device=rows.device)
+            chain.populations[side] = transformed(chain.populations[side], by, inverse)
 
     def _draw_level_and_precision(self, chain: Chain, squares: float, total: float) -> None:
         """Draw ``mu`` and ``tau`` by sum and sum of squares of what is left of the ratings."""
