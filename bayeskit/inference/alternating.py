@@ -46,7 +46,10 @@ class ALSConfig(_AlternatingConfig):
     tolerance
         A run ends when an epoch changes the loss by no larger a share; 0 to go through all epochs.
     ridge
-        Weight of the squares of rows, the data in units of their standard deviation.
+        Weight of the squares of rows, the data in units of their standard deviation; unless given 10, for ``nmf`` 5.
+        These were chosen by five-fold cross-validation of the training ratings of MovieLens 100K (split u1), missing
+        ones excluded, with 5, 10 and 20 factors: the error is within 0.003 stars of the least, for ``nmf`` 0.008. Other
+        data may ask for other ridges.
     missing
         ``excluded``: what is missing has no part in the loss; ``zero`` or ``mean``: it is imputed, by 0 or by the mean
         of its item.
@@ -64,7 +67,8 @@ class GDConfig(_AlternatingConfig):
     max_iterations, tolerance, ridge, missing
         As of ``ALSConfig``.
     learning_rate
-        Step along the gradient. None: as long as is sure not to overshoot, by the largest curvature.
+        Step along the gradient, the same for all rows. None: each row goes to the minimum along its gradient, so that
+        the loss never rises.
     """
 
     method: ClassVar[str] = "gd"
@@ -81,6 +85,7 @@ class NMFConfig(_AlternatingConfig):
     """
 
     method: ClassVar[str] = "nmf"
+    ridge: float = Field(default=5.0, ge=0)
 
 
 AlternatingConfig = ALSConfig | GDConfig | NMFConfig
@@ -103,7 +108,7 @@ class AlternatingObjective(Protocol[State]):
         ...
 
     def descend(self, state: State, block: str, learning_rate: float | None) -> State:
-        """Return the state with the block moved along its gradient; None for a step that cannot overshoot."""
+        """Return the state with the block moved along its gradient; None for as far as the minimum there."""
         ...
 
     def project(self, state: State, block: str) -> State:

@@ -151,14 +151,20 @@ def test_the_gradient_is_the_slope_of_the_loss(table, missing, side):
 
 
 @pytest.mark.parametrize("missing", MISSING)
-def test_the_bound_of_the_curvature_holds_for_every_row(table, missing):
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_a_gradient_step_takes_each_row_to_the_minimum_along_its_gradient(table, missing, side):
     objective = objective_of(observed(table), missing=missing)
     point = somewhere(objective)
-    for side in ("user", "item"):
-        slope = objective._squares.slope(side, point)
-        for found in objective._squares.moments(side, point):
-            largest = torch.linalg.eigvalsh(found.products)[..., -1]
-            assert torch.all(largest <= slope.curvature[:, 0] * (1 + ROUNDING))
+    moved = objective.descend(point, side, None).rows[side]
+    along = moved - point.rows[side]
+    assert along.abs().sum(1).min() > 0
+    for row in range(len(moved)):
+        losses = []
+        for by in (-1e-3, 0.0, 1e-3):
+            rows = moved.clone()
+            rows[row] += by * along[row]
+            losses.append(objective.loss(point.but(side, rows)))
+        assert min(losses) == losses[1]
 
 
 def test_the_level_goes_to_its_minimum(table):
@@ -378,12 +384,14 @@ def test_equal_seeds_give_equal_bits_on_any_number_of_threads(table):
     assert not np.array_equal(found[0], found[2])
 
 
-def test_rows_in_blocks_are_as_those_at_once(table, monkeypatch):
+@pytest.mark.parametrize("config", [ALSConfig, GDConfig])
+def test_rows_and_pairs_in_blocks_are_as_those_at_once(table, monkeypatch, config):
     model = FactorPoint(spec_of(), observed(table))
     raw = []
     for numbers in (2**25, 20):
-        monkeypatch.setattr("bayeskit.models.factors._rows._BLOCK", numbers)
-        raw.append(fit_alternating(model, ALSConfig(max_iterations=4), seed=1).groups["held_out"]["raw"])
+        for module in ("_rows", "_squares"):
+            monkeypatch.setattr(f"bayeskit.models.factors.{module}._BLOCK", numbers)
+        raw.append(fit_alternating(model, config(max_iterations=4), seed=1).groups["held_out"]["raw"])
     np.testing.assert_allclose(raw[0], raw[1], rtol=ROUNDING)
 
 

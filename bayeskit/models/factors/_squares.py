@@ -22,6 +22,7 @@ from bayeskit.models.factors._rows import Links, Moments, links_of, moments, pre
 from bayeskit.models.factors.observed import Observed
 from bayeskit.models.factors.spec import SIDES
 
+_BLOCK = 2**18  # numbers in the rows that are gathered together: more do not stay in the cache
 ACROSS = {"user": "item", "item": "user"}
 
 
@@ -44,13 +45,6 @@ class Point(NamedTuple):
         return Point({**self.rows, side: rows}, self.level)
 
 
-class Slope(NamedTuple):
-    """Of the rows of a side: the gradient, ``n x d``, and a bound of the curvature, ``n x 1`` or for all ``1 x 1``."""
-
-    gradient: Tensor
-    curvature: Tensor
-
-
 class Squares(Protocol):
     """Half a sum of squares, as a function of rows."""
 
@@ -58,8 +52,12 @@ class Squares(Protocol):
         """Give P and w of all rows of a side, some at a time; P is ``d x d`` where all rows have the same."""
         ...
 
-    def slope(self, side: str, point: Point) -> Slope:
-        """Return how it changes with the rows of a side; takes time in proportion to d, not to its square."""
+    def gradient(self, side: str, point: Point) -> Tensor:
+        """Return P x - w of all rows of a side, ``n x d``; P is not made where rows have their own."""
+        ...
+
+    def curvature(self, side: str, point: Point, along: Tensor) -> Tensor:
+        """Return <g, P g> of all rows of a side, ``n``, with directions g, ``n x d``."""
         ...
 
     def total(self, point: Point) -> float:
@@ -95,11 +93,18 @@ class RatedSquares:
             ratings = ratings - across[:, 0].index_select(0, self._index[ACROSS[side]])
         return moments(self._links[side], ratings, self._table(across))
 
-    def slope(self, side: str, point: Point) -> Slope:
-        """Return how it changes with the rows of a side; the trace of P bounds the curvature."""
-        links, table = self._links[side], self._table(point.rows[ACROSS[side]])
+    def gradient(self, side: str, point: Point) -> Tensor:
+        """Return P x - w of all rows of a side, ``n x d``."""
+        links = self._links[side]
         left = self.left(point).index_select(0, links.order)
-        return Slope(-_summed(links, table, left), _summed(links, table.square().sum(1, keepdim=True)))
+        return -_summed(links, self._table(point.rows[ACROSS[side]]), left)
+
+    def curvature(self, side: str, point: Point, along: Tensor) -> Tensor:
+        """Return <g, P g> of all rows of a side, ``n``: the sum of <g, c>^2."""
+        links, table = self._links[side], self._table(point.rows[ACROSS[side]])
+        own = self._index[side].index_select(0, links.order)
+        moved = _of_pairs(along, table, own, links.other, biased=False)
+        return torch.segment_reduce(moved.square(), "sum", offsets=links.starts.to(moved.device))
 
     def total(self, point: Point) -> float:
         """Return half the sum of squares."""
@@ -108,7 +113,7 @@ class RatedSquares:
     def left(self, point: Point) -> Tensor:
         """Return what rows leave of each rating, ``n_ratings``."""
         user, item = (point.rows[side] for side in SIDES)
-        found = predicted(user, item, self._index["user"], self._index["item"], biased=self._biased)
+        found = _of_pairs(user, item, self._index["user"], self._index["item"], biased=self._biased)
         return self._values - point.level - found
 
     def _table(self, across: Tensor) -> Tensor:
@@ -143,12 +148,15 @@ class ImputedSquares:
         across = point.rows[ACROSS[side]]
         yield Moments(slice(None), across.T @ across, self._weighted(side, across))
 
-    def slope(self, side: str, point: Point) -> Slope:
-        """Return how it changes with the rows of a side; the curvature is the largest eigenvalue of P."""
+    def gradient(self, side: str, point: Point) -> Tensor:
+        """Return P x - w of all rows of a side, ``n x d``."""
         across = point.rows[ACROSS[side]]
-        products = across.T @ across
-        gradient = point.rows[side] @ products - self._weighted(side, across)
-        return Slope(gradient, torch.linalg.eigvalsh(products)[-1:, None])
+        return point.rows[side] @ (across.T @ across) - self._weighted(side, across)
+
+    def curvature(self, side: str, point: Point, along: Tensor) -> Tensor:
+        """Return <g, P g> of all rows of a side, ``n``."""
+        across = point.rows[ACROSS[side]]
+        return ((along @ (across.T @ across)) * along).sum(1)
 
     def total(self, point: Point) -> float:
         """Return half the sum of squares."""
@@ -172,7 +180,14 @@ def both_links(data: Observed, device: torch.device) -> dict[str, Links]:
     }
 
 
-def _summed(links: Links, table: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the sum over each row's ratings of the other side's table, ``n x d``."""
+def _summed(links: Links, table: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted sum of the other side's table over each row's ratings, ``n x d``."""
     starts = links.starts[:-1].to(table.device)
     return embedding_bag(links.other, table, starts, mode="sum", per_sample_weights=weights)
+
+
+def _of_pairs(user_rows: Tensor, item_rows: Tensor, user: Tensor, item: Tensor, *, biased: bool) -> Tensor:
+    """Return what rows say of pairs, as ``predicted`` does, some pairs at a time."""
+    step = max(1, _BLOCK // user_rows.shape[1])
+    parts = zip(user.split(step), item.split(step), strict=True)
+    return torch.cat([predicted(user_rows, item_rows, *pairs, biased=biased) for pairs in parts])

@@ -160,13 +160,16 @@ class FactorObjective:
         return point.but(block, rows)
 
     def descend(self, point: Point, block: str, learning_rate: float | None) -> Point:
-        """Return the point with a block moved along its gradient; unless told how far, by 1 over its curvature."""
+        """Return the point with a block moved along its gradient: as far as told, or each row to the minimum."""
         if block == "level":
             return self._levelled(point)
         rows = point.rows[block]
-        slope = self._squares.slope(block, point)
-        step = learning_rate or 1 / (slope.curvature + self._ridge).clamp_min(_TINY)
-        return point.but(block, rows - step * (slope.gradient + self._ridge * rows))
+        along = self._squares.gradient(block, point) + self._ridge * rows
+        if learning_rate is not None:
+            return point.but(block, rows - learning_rate * along)
+        squares = along.square().sum(1)
+        curvature = self._squares.curvature(block, point, along) + self._ridge * squares
+        return point.but(block, rows - (squares / curvature.clamp_min(_TINY))[:, None] * along)
 
     def project(self, point: Point, block: str) -> Point:
         """Return the point with each column of a block at its minimum among numbers that are not negative, in turn."""
