@@ -51,9 +51,17 @@ def rating_fit_of(card: FactorCard, tested: HeldOut | None, section: int) -> Mod
             section=section,
         )
         return ModelFit(adequate=True, sentence=told)
+    if not card.levels:
+        told = say(
+            "Use expected ratings and intervals: {held}. Probabilities in between are not right in detail (PIT, section "
+            "{section}).",
+            held=held,
+            section=section,
+        )
+        return ModelFit(adequate=True, sentence=told)
     told = say(
-        "Use expected ratings and intervals: {held}. Chances of single ratings are not right in detail, as a normal "
-        "distribution knows of no levels (section {section}).",
+        "Use expected ratings and intervals: {held} (section {section}). For the chance of each level fit them as "
+        "ordered (--likelihood ordinal): a normal distribution knows of none.",
         held=held,
         section=section,
     )

@@ -145,9 +145,7 @@ def rating_advice(fit: Fit) -> str:
         told.append(say("For intervals, sample the posterior (`--engine {engine}`).", engine="gibbs"))
         return joined(told)
     if not (card.user_features or card.item_features or card.nonnegative):
-        told.append(say("What is known of users and items may tell more where ratings are few (`--features all`)."))
-    if card.likelihood == "normal" and card.levels:
-        told.append(say("For the chance of each level, fit them as ordered (`--likelihood ordinal`)."))
+        told.append(say("What is known of users and items may tell more where ratings are few (--features all)."))
     return joined(told)
 
 

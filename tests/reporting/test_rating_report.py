@@ -39,10 +39,8 @@ from bayeskit.reporting.sections import build
 SHORT = (2, 60)
 FORMS: dict[str, dict[str, Any]] = {
     "normal": {"kind": "variational", "baselines": True},
-    "ordinal": {"likelihood": "ordinal", "shape": SHORT},
-    "nonnegative": {"kind": "variational", "nonnegative": True, "family": "ard", "features": True},
+    "ordinal": {"likelihood": "ordinal", "family": "ard", "features": True, "shape": SHORT},
     "point": {"kind": "point"},
-    "bare": {"kind": "variational", "tables": False, "tested": False},
 }
 
 
@@ -221,10 +219,8 @@ def test_what_to_do_next_names_a_user_and_what_was_not_tried() -> None:
     normal = advised()
     assert "`bayeskit recommend RUN --user u1`" in normal
     assert "--features all" in normal
-    assert "--likelihood ordinal" in normal
     ordinal = advised(likelihood="ordinal", features=True)
     assert "--features" not in ordinal
-    assert "--likelihood" not in ordinal
     assert "--user USER`" in advised(names={"user": "`$(rm)` "})
 
 
@@ -251,6 +247,11 @@ def test_intervals_that_are_right_or_not_are_judged() -> None:
     assert doubted.sentence.startswith("The model misses something: intervals of 95")
     fit, assessment = assessed(narrow)
     assert {v.name for v in assessment.verdicts if v.advisory and not v.passed} >= {"coverage", "pit"}
+    lumpy = changed(right, "held_out", pit=("test_rating", np.repeat(0.5, right.posterior["held_out"]["pit"].size)))
+    told = judge(lumpy)[0]
+    assert told is not None
+    assert told.adequate
+    assert "For the chance of each level fit them as ordered (--likelihood ordinal)" in told.sentence
     sections = build(fit, replace(assessment, verdicts=tuple(v for v in assessment.verdicts if v.advisory)))
     assert sections.banner.state == "passed"
     assert not sections.banner.rough  # the approximation is not at fault
