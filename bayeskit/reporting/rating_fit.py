@@ -53,8 +53,8 @@ def rating_fit_of(card: FactorCard, tested: HeldOut | None, section: int) -> Mod
         return ModelFit(adequate=True, sentence=told)
     if not card.levels:
         told = say(
-            "Use expected ratings and intervals: {held}. Probabilities in between are not right in detail (PIT, section "
-            "{section}).",
+            "Use expected ratings and intervals: {held}. Probabilities in between are not right in detail (PIT, "
+            "section {section}).",
             held=held,
             section=section,
         )
