@@ -203,13 +203,21 @@ def test_options_that_make_no_sense_are_refused(config, options, message):
         config(**options)
 
 
-def test_threads_are_as_before_afterwards():
+def test_tensors_keep_to_one_thread_as_long_as_it_takes():
     import torch
+
+    threads = set()
+
+    class Watched(Bowl):
+        def solve(self, state, block):
+            threads.add(torch.get_num_threads())
+            return super().solve(state, block)
 
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        fit_alternating(Model(), ALSConfig(), seed=1)
+        fit_alternating(Model(Watched), ALSConfig(), seed=1)
+        assert threads == {1}
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

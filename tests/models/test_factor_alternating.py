@@ -164,6 +164,7 @@ def test_a_gradient_step_takes_each_row_to_the_minimum_along_its_gradient(table,
             rows = moved.clone()
             rows[row] += by * along[row]
             losses.append(objective.loss(point.but(side, rows)))
+        assert np.isfinite(losses).all()
         assert min(losses) == losses[1]
 
 
