@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 BINS = 20
 PROBABILITY = 0.95  # of a band that holds all bars
 NOMINAL = (0.5, 0.68, 0.95)  # of intervals whose coverage is told
+TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LEVEL_BINS = 10
 FEWEST = 30  # test ratings in a dot
 MAX_LEVELS = 14
@@ -169,11 +170,12 @@ def _coverage(pit: Floats) -> f.Panel:
         )
         for one, share in told
     ]
+    ticks = {"tickvals": list(TICKS), "ticktext": [percent(tick) for tick in TICKS]}
     layout = f.layout(
         say("share that intervals should hold"),
         say("share that they hold"),
-        xaxis={"range": [0, 1], "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]},
-        yaxis={"range": [0, 1.02], "tickformat": ".0%", "tickvals": [0, 0.25, 0.5, 0.75, 1]},
+        xaxis={"range": [0, 1], **ticks},
+        yaxis={"range": [0, 1.02], **ticks},
         hovermode="closest",
         annotations=notes,
         margin={"r": 22},

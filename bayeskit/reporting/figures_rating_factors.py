@@ -18,6 +18,7 @@ from bayeskit.reporting.results import group
 Floats = NDArray[np.float64]
 
 MAX_DRAWS = 4000
+MAX_TICKS = 12
 
 
 def factor_figure(fit: Fit, found: Factorisation, summary: Summary | None) -> f.Figure | None:
@@ -124,10 +125,12 @@ def _panel(draws: Floats, y_title: str, label: str) -> f.Panel:
             else say("factor {n}: {value}", n="%{x}", value="%{y:.3f}") + "<extra></extra>",
         }
     )
+    step = -(-places.size // MAX_TICKS)
+    ticks = {"tickvals": places[::step].tolist(), "ticktext": [f"{place}" for place in places[::step].tolist()]}
     layout = f.layout(
         say("factor, strongest first"),
         y_title,
-        xaxis={"range": [0.4, places.size + 0.6], **({"dtick": 1} if places.size <= 12 else {})},
+        xaxis={"range": [0.4, places.size + 0.6], **ticks},
         yaxis={"rangemode": "tozero"},
         hovermode="closest",
     )

@@ -90,9 +90,10 @@ def _title(tastes: Tastes, main: Grouping) -> str:
     told = {"column": main.name, "share": _share(main.share), "chance": _share(main.by_chance)}
     p = _p(tastes.level(main))
     if tastes.level(main) > LIMIT:
-        return say("{column:capital} says little of taste: p = {p}", p=p, **told)
+        return say("{column:capital} says little of taste: p\u00a0=\u00a0{p}", p=p, **told)
     return say(
-        "{column:capital} says something of taste: it explains {share} of the differences, chance {chance} (p = {p})",
+        "{column:capital} says something of taste: it explains {share} of the differences, chance {chance} "
+        "(p\u00a0=\u00a0{p})",
         p=p,
         **told,
     )

@@ -66,7 +66,8 @@ _NAMED = (  # what engines call their steps and settings, and machines their par
     *(mark("source blocks"), mark("target blocks"), mark("shared"), mark("likelihood"), mark("degree corrected")),
     *(mark("hold out"), mark("directed"), mark("self loops"), mark("repeated"), mark("missing"), mark("unobserved")),
     *(mark("labels"), mark("label column"), mark("nodes"), mark("first"), mark("laplacian"), mark("annealing")),
-    *(mark("moves"), mark("max iterations"), mark("thin")),
+    *(mark("moves"), mark("max iterations"), mark("thin"), mark("rank"), mark("features"), mark("prior family")),
+    *(mark("nonnegative"), mark("scale"), mark("split"), mark("users"), mark("items"), mark("ridge"), mark("prior")),
     *(mark("guide"), mark("device"), mark("optimising"), mark("optimize"), mark("learning rate"), mark("criterion")),
 )
 N_DRAWN = 9  # quantities of a program of any size that get a density

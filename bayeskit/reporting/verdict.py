@@ -203,6 +203,8 @@ def _no_replications(fit: Fit) -> str:
         return say("replications from one point cannot tell whether the data are usual")
     if fit.provenance.card.blocks is not None:
         return say("this run has no graphs that were drawn anew, which the graph could be held against")
+    if fit.provenance.card.factors is not None:
+        return say("no ratings were held out that predictions could be held against (--split, --hold-out)")
     if "posterior_predictive" in fit.posterior.children:
         return say("the program draws replications of its data, but too few, or too few that are numbers")
     return say("the program draws no replications of its data (such as y_rep of y) that they could be held against")

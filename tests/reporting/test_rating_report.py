@@ -454,7 +454,9 @@ def test_missing_taken_as_zero_is_shown_for_what_it_does() -> None:
 
 
 def test_tastes_are_titled_by_what_was_found() -> None:
-    assert figure_of(rating_fit(shape=SHORT), "tastes").title.startswith("Occupation says little of taste: p = 0.")
+    assert figure_of(rating_fit(shape=SHORT), "tastes").title.startswith(
+        "Occupation says little of taste: p\u00a0=\u00a00."
+    )
     planted = rating_fit(effect=1.0, shape=SHORT)
     assert "Occupation says something of taste: it explains" in figure_of(planted, "tastes").title
     assert table_of(planted, "What goes with taste").title == "What goes with taste: occupation"
