@@ -174,5 +174,5 @@ def test_chains_put_anywhere_are_there():
     sampler = FactorGibbs(spec, data)
     (chain,) = sampler.start([np.random.SeedSequence(1)])
     put(chain, spec, sites)
-    np.testing.assert_allclose(sampler.eta(chain).numpy(), predictions(spec, data, sites), atol=1e-5)
+    np.testing.assert_allclose(sampler.conditionals.eta(chain).numpy(), predictions(spec, data, sites), atol=1e-5)
     assert chain.rows["user"].dtype == torch.float32

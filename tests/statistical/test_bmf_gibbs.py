@@ -21,7 +21,9 @@ from models.factor_scores import scores_of
 from scipy import stats
 from statistical.sequential import passes
 
-from bayeskit.models.factors import _cutpoints, _hyper, _rows, gibbs
+from bayeskit.models.factors import _conditionals as conditionals
+from bayeskit.models.factors import _cutpoints, _hyper, _rows
+from bayeskit.models.factors._conditionals import Conditionals
 from bayeskit.models.factors.gibbs import FactorGibbs
 from bayeskit.models.factors.simulation import draw_parameters, simulate_values
 from bayeskit.models.factors.spec import SIDES
@@ -134,33 +136,39 @@ def of_the_row_before(rows, other, n_rows, device):
     return _rows.links_of(np.roll(rows, 1), other, n_rows, device)
 
 
-LEVEL = FactorGibbs._draw_level_and_precision
+LEVEL = Conditionals._draw_level_and_precision
 BROKEN = {
-    "rows without their prior mean": ("normal, wishart", gibbs, "draw_rows", without_prior_mean),
-    "rows of other ratings": ("normal, ard", gibbs, "links_of", of_the_row_before),
+    "rows without their prior mean": ("normal, wishart", conditionals, "draw_rows", without_prior_mean),
+    "rows of other ratings": ("normal, ard", conditionals, "links_of", of_the_row_before),
     "residuals that are not what is left": ("normal, wishart", _rows, "_explained", explained_once),
-    "level without its mean": ("normal, wishart", FactorGibbs, "_draw_level_and_precision", around_the_last_level),
+    "level without its mean": ("normal, wishart", Conditionals, "_draw_level_and_precision", around_the_last_level),
     "precision of a rating by twice the count": (
-        "normal, not negative", gibbs, "Observed.n_ratings", property(lambda self: 2 * self.values.size),
+        "normal, not negative", conditionals, "Observed.n_ratings", property(lambda self: 2 * self.values.size),
     ),
     "degrees of freedom without the rows": (
         "normal, wishart", _hyper, "wishart", lambda degrees, *rest: _WISHART(degrees / 2, *rest),
     ),
     "sums of squares not halved": (
-        "normal, ard", gibbs, "draw_alpha", lambda squares, *rest: _hyper.draw_alpha(2 * squares, *rest),
+        "normal, ard", conditionals, "draw_alpha", lambda squares, *rest: _hyper.draw_alpha(2 * squares, *rest),
     ),
     "counts not halved": (
-        "ordinal, not negative", gibbs, "draw_alpha",
+        "ordinal, not negative", conditionals, "draw_alpha",
         lambda squares, counts, *rest: _hyper.draw_alpha(squares, 2 * counts, *rest),
     ),
-    "coefficients left out of the precision": ("normal, ard with features", gibbs, "deviations", without_features),
-    "relevances in each other's places": (
-        "normal, wishart with features", gibbs, "draw_coefficients", in_each_other_s_places,
+    "coefficients left out of the precision": (
+        "normal, ard with features", conditionals, "deviations", without_features,
     ),
-    "half-normal rows twice as precise": ("normal, not negative", gibbs, "draw_positive_rows", of_twice_the_precision),
+    "relevances in each other's places": (
+        "normal, wishart with features", conditionals, "draw_coefficients", in_each_other_s_places,
+    ),
+    "half-normal rows twice as precise": (
+        "normal, not negative", conditionals, "draw_positive_rows", of_twice_the_precision,
+    ),
     "normal rows folded over": ("normal, not negative", _rows, "draw_above_zero", folded),
-    "hidden ratings without noise": ("ordinal, wishart", gibbs, "draw_hidden", without_noise),
-    "cutpoints by negatives of predictions": ("ordinal, not negative", gibbs, "draw_cutpoints", by_their_negatives),
+    "hidden ratings without noise": ("ordinal, wishart", conditionals, "draw_hidden", without_noise),
+    "cutpoints by negatives of predictions": (
+        "ordinal, not negative", conditionals, "draw_cutpoints", by_their_negatives,
+    ),
 }  # fmt: skip
 _WISHART = _hyper.wishart
 

@@ -189,5 +189,5 @@ def _summed(links: Links, table: Tensor, weights: Tensor) -> Tensor:
 def _of_pairs(user_rows: Tensor, item_rows: Tensor, user: Tensor, item: Tensor, *, biased: bool) -> Tensor:
     """Return what rows say of pairs, as ``predicted`` does, some pairs at a time."""
     step = max(1, _BLOCK // user_rows.shape[1])
-    parts = zip(user.split(step), item.split(step), strict=True)
+    parts = zip(torch.split(user, step), torch.split(item, step), strict=True)
     return torch.cat([predicted(user_rows, item_rows, *pairs, biased=biased) for pairs in parts])
