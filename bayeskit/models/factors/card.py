@@ -24,6 +24,10 @@ _FORMS = {
         "user's factors go with the item's. Each factor has a strength that is learned, so that those that the ratings "
         "do not ask for vanish."
     ),
+    "point": mark(
+        "A rating is the sum of a level, of how generous the user is, of how good the item is, and of how well the "
+        "user's factors go with the item's; a penalty, the same for all, keeps them from growing."
+    ),
     "nonnegative": mark(
         "A rating is a sum of parts that cannot be negative, one for each factor: how much the user has of it times "
         "how much the item has of it."
@@ -57,7 +61,7 @@ def factor_card(model: BMF, draws: Draws | None = None) -> ModelCard:
     return ModelCard(
         name=model.name,
         title=say("Matrix factorisation of {ratings}", ratings=count(data.n_train, "rating")),
-        summary=say(_FORMS["nonnegative" if spec.nonnegative else spec.family]),
+        summary=_summary(model, draws),
         formulas=_formulas(model),
         program=_program_text(),
         language="python",
@@ -81,6 +85,12 @@ def factor_card(model: BMF, draws: Draws | None = None) -> ModelCard:
             item_features=names["item"],
         ),
     )
+
+
+def _summary(model: BMF, draws: Draws | None) -> str:
+    spec = model.spec
+    form = "nonnegative" if spec.nonnegative or (draws is not None and "nmf" in draws.engine.values()) else spec.family
+    return say(_FORMS["point" if form != "nonnegative" and draws is not None and draws.kind == "point" else form])
 
 
 def _program_text() -> str:
@@ -150,16 +160,16 @@ def _notes(model: BMF, names: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
                 ratings=count(data.n_test, "rating"),
             )
         )
-    unseen = data.n_users - data.n_known_users, data.n_items - data.n_known_items
-    if any(unseen):
-        notes.append(
-            say(
-                "{users} and {items} have test ratings only: what is said of them comes from the others, and from "
-                "features where there are any.",
-                users=count(unseen[0], "user"),
-                items=count(unseen[1], "item"),
-            )
+    unseen = (data.n_users - data.n_known_users, "user"), (data.n_items - data.n_known_items, "item")
+    notes += [
+        say(
+            "{rows} without training ratings: what is said of them comes from the others, and from features where "
+            "there are any.",
+            rows=count(number, noun),
         )
+        for number, noun in unseen
+        if number
+    ]
     told = {
         "user": mark("Prior means of users depend on: {features}."),
         "item": mark("Prior means of items depend on: {features}."),
