@@ -114,10 +114,11 @@ def calibrate_sbm(data: OptionalGraphFile = None, **given: Any) -> None:
 @takes(_RATINGS, _SIMULATED, ENGINE, IMPUTATION, _KEPT)
 def calibrate_bmf(data: RatingsFile, **given: Any) -> None:
     """Calibrate a matrix factorisation on ratings of the pairs that RATINGS has, first 500; rank 2 unless given."""
-    from bayeskit.tasks import calibration_config
+    from bayeskit.tasks import RATINGS_CALIBRATION, calibration_config
 
-    asked = {**given, "split": "none"}
-    _calibrate(rating_task(data, asked, calibration_config(given["engine"] or "gibbs")), given)
+    asked, engine = {**given, "split": "none"}, given["engine"] or "gibbs"
+    base = RATINGS_CALIBRATION if engine == "gibbs" else calibration_config(engine)
+    _calibrate(rating_task(data, asked, base), given)
 
 
 def _calibrate(fit: Task, given: dict[str, Any]) -> None:

@@ -1,7 +1,13 @@
 """What bayeskit can be asked for: tasks, from which command, script and record all follow."""
 
 from bayeskit.tasks.blocks import sbm
-from bayeskit.tasks.calibrating import CALIBRATION_CONFIG, MOST_FROM_ONE_FIT, CalibrationTask, calibration_config
+from bayeskit.tasks.calibrating import (
+    CALIBRATION_CONFIG,
+    MOST_FROM_ONE_FIT,
+    RATINGS_CALIBRATION,
+    CalibrationTask,
+    calibration_config,
+)
 from bayeskit.tasks.crosschecking import CrosscheckTask
 from bayeskit.tasks.densities import (
     DEFAULT_ENGINES,
@@ -25,6 +31,7 @@ __all__ = [
     "MADE_UP",
     "MODELS",
     "MOST_FROM_ONE_FIT",
+    "RATINGS_CALIBRATION",
     "AnyConfig",
     "AnyDensity",
     "AnyUpdatesConfig",

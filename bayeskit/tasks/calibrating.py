@@ -22,6 +22,8 @@ MOST_FROM_ONE_FIT = 1000
 """Of a posterior calibration: more truths from one fit would no longer be as good as independent."""
 CALIBRATION_CONFIG = StanConfig(chains=2, warmup=500, draws=500)
 """How Stan runs in each simulation of a calibration unless told otherwise."""
+RATINGS_CALIBRATION = GibbsConfig(chains=2, warmup=200, draws=500, thin=2)
+"""How Gibbs sampling of a factorisation does, whose sweeps take longer and mix better than those of other models."""
 _CONFIGS: dict[str, AnyConfig] = {
     "stan": CALIBRATION_CONFIG,
     StanConfig.method: CALIBRATION_CONFIG,
