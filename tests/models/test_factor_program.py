@@ -170,6 +170,7 @@ def test_rows_have_the_precision_of_their_factor():
         white = ((drawn[:, row] - mean[row]) @ factor * times[row].sqrt()).numpy()
         assert min(stats.kstest(column, "norm").pvalue for column in white.T) > ALPHA
         assert np.abs(np.corrcoef(white.T) - np.eye(3)).max() < stats.norm.isf(ALPHA / 6) / np.sqrt(20_000)
+    assert NormalRows(mean[0], factor).rsample().shape == (3,)
     against = stats.multivariate_normal(mean[1], np.linalg.inv(4 * (factor @ factor.T).numpy()))
     np.testing.assert_allclose(law.log_prob(drawn[:5])[:, 1], against.logpdf(drawn[:5, 1]), rtol=1e-10)
 

@@ -44,9 +44,9 @@ class NormalRows(TorchDistribution):
         """Draw, differentiably."""
         shape = (*sample_shape, *self._mean.shape)
         noise = torch.randn(shape, dtype=self._mean.dtype, device=self._mean.device)
-        noise = noise / self._times.sqrt().unsqueeze(-1)
-        found: Tensor = self._mean + torch.linalg.solve_triangular(self._factor, noise, upper=False, left=False)
-        return found
+        noise = (noise / self._times.sqrt().unsqueeze(-1)).unsqueeze(-2)
+        solved: Tensor = torch.linalg.solve_triangular(self._factor, noise, upper=False, left=False)
+        return self._mean + solved.squeeze(-2)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Return the log density of each vector."""
