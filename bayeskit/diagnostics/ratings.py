@@ -11,18 +11,18 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.stats import kstest
 
 from bayeskit.core.language import mark, say
 from bayeskit.core.types import Assessment, Fit, Verdict
 from bayeskit.core.words import NO_BREAK, number
-from bayeskit.diagnostics.calibration_bands import p_value
 
 Floats = NDArray[np.float64]
 
 NOMINAL = 0.95
-WITHIN = 0.01  # of it, and of what so many test ratings let one see
-LEAST_P = 0.01
+WITHIN = 0.01  # of what is right, besides what so many test ratings let one see
 _STANDARD_ERRORS = 3.0
+_KOLMOGOROV = 1.628  # 99 % of its distribution
 _FEWEST = 20
 _REMEDY = mark(
     "ratings are levels, and not normal around what is expected: take the ordinal likelihood (--likelihood ordinal)"
@@ -46,7 +46,8 @@ def assess_ratings(fit: Fit, assessment: Assessment) -> Assessment:
         Metrics have ``test_rmse`` and ``test_mae`` of the expected ratings, kept within the scale; where there are
         predictive distributions also ``coverage_95``, the share of test ratings in their 95 % intervals, not kept
         within the scale, and the mean ``log_density``. The advisory verdicts are ``coverage``, of a normal likelihood:
-        how far that share is from 0.95; and ``pit``: the p-value of uniform probability integral transforms.
+        how far that share is from 0.95; and ``pit``: how far the distribution of the probability integral transforms
+        is from the uniform one, at most. Both may be off by 0.01, and by what chance makes of so many test ratings.
     """
     if "held_out" not in fit.posterior.children:
         return assessment
@@ -67,6 +68,16 @@ def assess_ratings(fit: Fit, assessment: Assessment) -> Assessment:
     )
 
 
+def pit_distance(pit: Floats) -> float:
+    """Return how far the distribution of probability integral transforms is from the uniform one, at most."""
+    return float(kstest(pit, "uniform").statistic)
+
+
+def pit_limit(n: int) -> float:
+    """Return how far that may be of ``n`` test ratings."""
+    return WITHIN + _KOLMOGOROV / math.sqrt(n)
+
+
 def _calibration(fit: Fit, tested: xr.Dataset, coverage: float) -> tuple[Verdict, ...]:
     card, n = fit.provenance.card.factors, tested.sizes["test_rating"]
     ordinal = card is not None and card.likelihood == "ordinal"
@@ -79,9 +90,9 @@ def _calibration(fit: Fit, tested: xr.Dataset, coverage: float) -> tuple[Verdict
         )
         remedy = say(_OWN_REMEDY) if off > limit else ""
         made.append(Verdict("coverage", off, limit, "<=", off <= limit, detail, remedy, advisory=True))
-    found = p_value(np.asarray(tested["pit"].to_numpy(), dtype=float))
-    passed = found >= LEAST_P
+    found, limit = pit_distance(tested["pit"].to_numpy()), pit_limit(n)
+    passed = found <= limit
     detail = say("ranks of the test ratings in their predictive distributions, which are uniform where these are right")
     remedy = "" if passed else say(_OWN_REMEDY if ordinal else _REMEDY)
-    made.append(Verdict("pit", found, LEAST_P, ">=", passed, detail, remedy, advisory=True))
+    made.append(Verdict("pit", found, limit, "<=", passed, detail, remedy, advisory=True))
     return tuple(made)

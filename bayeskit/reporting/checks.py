@@ -38,7 +38,7 @@ _NAMES = {
     "blocks": mark("Empty or superfluous blocks"),
     "bound": mark("Largest fall of the bound"),
     "coverage": mark("Coverage of 95 % intervals, off by"),
-    "pit": mark("p-value of a uniform PIT"),
+    "pit": mark("distance of the PIT from uniform"),
 }
 _MEANINGS = {
     "r_hat": mark("Do the chains agree?"),

@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from bayeskit.core.language import say
 from bayeskit.core.types import FactorCard
 from bayeskit.core.words import NO_BREAK, joined, number, significant
-from bayeskit.diagnostics.calibration_bands import p_value
-from bayeskit.diagnostics.ratings import LEAST_P, NOMINAL, WITHIN
+from bayeskit.diagnostics.ratings import NOMINAL, WITHIN, pit_distance, pit_limit
 from bayeskit.reporting.rating_view import HeldOut
 from bayeskit.reporting.verdict import ModelFit
 
 Floats = NDArray[np.float64]
 
 FEWEST = 20  # test ratings
-HARDLY = 0.02  # of probability, by which chances of levels may be off and still serve
 _STANDARD_ERRORS = 3.0
 
 
@@ -33,14 +31,15 @@ def rating_fit_of(card: FactorCard, tested: HeldOut | None, section: int) -> Mod
         return ModelFit(adequate=True, sentence=told)
     n = tested.rating.size
     off = abs(tested.coverage - NOMINAL) > WITHIN + _STANDARD_ERRORS * math.sqrt(NOMINAL * (1 - NOMINAL) / n)
-    uniform = p_value(tested.pit) >= LEAST_P
+    off_pit = pit_distance(tested.pit)
+    uniform = off_pit <= pit_limit(n)
     held = say(
         "intervals of 95{space}% hold {share}{space}% of the test ratings",
         space=NO_BREAK,
         share=number(100 * tested.coverage, 1 if n >= 1000 else 0),
     )
     if card.likelihood == "ordinal":
-        return _of_levels(tested.pit, uniform=uniform, section=section)
+        return _of_levels(off_pit, uniform=uniform, section=section)
     if off:
         told = say("The model misses something: {held} (section {section}).", held=held, section=section)
         return ModelFit(adequate=False, sentence=joined([told, _remedy(card)]))
@@ -68,11 +67,8 @@ def rating_fit_of(card: FactorCard, tested: HeldOut | None, section: int) -> Mod
     return ModelFit(adequate=True, sentence=told)
 
 
-def _of_levels(pit: Floats, *, uniform: bool, section: int) -> ModelFit:
-    """Say of levels how far the PIT's distribution is from uniform; so many ratings tell what hardly matters."""
-    places = np.sort(pit)
-    steps = np.arange(pit.size + 1) / pit.size
-    off = float(max((steps[1:] - places).max(), (places - steps[:-1]).max()))
+def _of_levels(off: float, *, uniform: bool, section: int) -> ModelFit:
+    """Say of levels how far the PIT's distribution is from uniform."""
     if uniform:
         told = say(
             "Nothing speaks against it so far: levels come as often as it predicts (PIT is uniform, section "
@@ -81,15 +77,6 @@ def _of_levels(pit: Floats, *, uniform: bool, section: int) -> ModelFit:
         )
         return ModelFit(adequate=True, sentence=told)
     points = f"{significant(100 * off, 2)}{NO_BREAK}%"
-    if off < HARDLY:
-        told = say(
-            "Chances of levels are off by {points} at most, which matters little but shows with {n} test ratings "
-            "(PIT, section {section}).",
-            points=points,
-            n=f"{pit.size:,}",
-            section=section,
-        )
-        return ModelFit(adequate=True, sentence=told)
     told = say(
         "The model misses something: chances of levels are off by up to {points} (PIT, section {section}). Take more "
         "factors (--rank), or features (--features).",
