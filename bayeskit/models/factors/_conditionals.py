@@ -191,30 +191,37 @@ class Conditionals:
             )
 
     def _stretch_columns(self, chain: Chain, side: str, ratings: Tensor, table: Tensor) -> Tensor:
-        """Draw the scales of columns, all in their units held; return the other side's rows, as far as they turned."""
-        width, other = self.spec.width, "item" if side == "user" else "user"
-        first = width - self.spec.rank
+        """Draw the scales of columns, all in their units held; return the table as it is then."""
         if self.spec.family == "wishart":
-            turn = principal_axes(chain.rows[side], first)
-            self._transform(chain, (side, other), turn, turn.T)
-            table = torch.cat([table[:, :first], chain.rows[other][:, first:]], dim=1)
+            self._stretch_axes(chain, side, ratings, table)
+            return table
+        if side == "user":  # both sides' factors have the same precisions, and are stretched together
+            return table
+        first = self.spec.width - self.spec.rank
         fit = fit_of_columns(self._links[side], ratings, table, chain.rows[side], chain.tau)
-        precisions = np.diag(chain.populations[side].precision)
-        if self.spec.family == "wishart":
-            degrees, inverse_scale = wishart_arguments(self.spec.prior("factors"), width)
-            shapes, rates = np.full(width, degrees / 2), np.diag(inverse_scale) / 2
-            stretch = stretch_columns(fit, precisions, shapes, rates, 1, chain.rng)
-            self._transform(chain, (side,), np.diag(stretch), np.diag(1 / stretch))
-        elif side == "item":  # both sides' factors have the same precisions
-            shape, rate = self.spec.prior("alpha").arguments
-            factors = Fit(fit.slope[first:], fit.curvature[first:, first:], fit.tau)
-            shapes, rates = np.full(self.spec.rank, shape), np.full(self.spec.rank, rate)
-            found = stretch_columns(factors, precisions[first:], shapes, rates, 2, chain.rng)
-            stretch = np.concatenate([np.ones(first), found])
-            self._transform(chain, SIDES, np.diag(stretch), np.diag(1 / stretch))
-            chain.alpha = chain.alpha / found**2
-            table = torch.cat([table[:, :first], chain.rows[other][:, first:]], dim=1)
-        return table
+        factors = Fit(fit.slope[first:], fit.curvature[first:, first:], fit.tau)
+        shape, rate = self.spec.prior("alpha").arguments
+        shapes, rates = np.full(self.spec.rank, shape), np.full(self.spec.rank, rate)
+        found = stretch_columns(factors, chain.alpha, shapes, rates, 2, chain.rng)
+        stretch = np.concatenate([np.ones(first), found])
+        self._transform(chain, SIDES, np.diag(stretch), np.diag(1 / stretch))
+        chain.alpha = chain.alpha / found**2
+        return torch.cat([table[:, :first], chain.rows["user"][:, first:]], dim=1)
+
+    def _stretch_axes(self, chain: Chain, side: str, ratings: Tensor, table: Tensor) -> None:
+        """Draw the scales of rows along the axes of the other side's.
+
+        Which axes these are must not depend on what is stretched: along the rows' own ones the posterior would change
+        by how much room there is to turn them.
+        """
+        turn = principal_axes(table, self.spec.width - self.spec.rank)
+        on_device = torch.as_tensor(turn, dtype=table.dtype, device=table.device)
+        fit = fit_of_columns(self._links[side], ratings, table @ on_device, chain.rows[side] @ on_device, chain.tau)
+        precisions = np.diag(turn.T @ chain.populations[side].precision @ turn)
+        degrees, inverse_scale = wishart_arguments(self.spec.prior("factors"), self.spec.width)
+        shapes, rates = np.full(self.spec.width, degrees / 2), np.diag(inverse_scale) / 2
+        stretch = stretch_columns(fit, precisions, shapes, rates, 1, chain.rng)
+        self._transform(chain, (side,), (turn * stretch) @ turn.T, (turn / stretch) @ turn.T)
 
     def _transform(self, chain: Chain, sides: Sequence[str], by: Floats, inverse: Floats) -> None:
         """Multiply rows by a matrix, and have what they are drawn from follow."""
