@@ -8,6 +8,7 @@ and Sabatti (2000), doi:10.1093/biomet/87.2.353.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -42,10 +43,11 @@ class Fit(NamedTuple):
     curvature: Floats
     tau: float
 
-    def gain(self, part: int, growth: Floats, grown: float) -> float:
-        """Return how much the log likelihood rises with one part grown, the others being so already."""
-        towards = float(self.slope[part] - self.curvature[part] @ growth + self.curvature[part, part] * growth[part])
-        return float(self.tau * (towards * grown - self.curvature[part, part] * grown**2 / 2))
+    def of_one(self, part: int, growth: Floats) -> tuple[float, float]:
+        """Return the two numbers by which the log likelihood changes as one part grows, the others being so already."""
+        bend = float(self.curvature[part, part])
+        towards = float(self.slope[part] - self.curvature[part] @ growth) + bend * float(growth[part])
+        return self.tau * towards, self.tau * bend / 2
 
 
 def fit_of_columns(links: Links, ratings: Tensor, table: Tensor, rows: Tensor, tau: float) -> Fit:
@@ -81,20 +83,17 @@ def stretch_columns(
     """
     growth = np.zeros(len(precisions))
     stretch = np.ones(len(precisions))
-    for column, (precision, shape, rate) in enumerate(zip(precisions, shapes, rates, strict=True)):
+    for column, (shape, rate) in enumerate(zip((2 * shapes).tolist(), (rates * precisions).tolist(), strict=True)):
+        towards, bend = fit.of_one(column, growth)
 
         def log_density(
-            log_stretch: float,
-            column: int = column,
-            precision: float = precision,
-            shape: float = shape,
-            rate: float = rate,
+            at: float, shape: float = shape, rate: float = rate, towards: float = towards, bend: float = bend
         ) -> float:
-            of_prior = -2 * shape * log_stretch - rate * precision * np.exp(-2 * log_stretch)
-            return float(of_prior + fit.gain(column, growth, np.expm1(power * log_stretch)))
+            grown = math.expm1(power * at)
+            return -shape * at - rate * math.exp(-2 * at) + towards * grown - bend * grown**2
 
         found = _slice(log_density, 0.0, rng)
-        growth[column], stretch[column] = np.expm1(power * found), np.exp(found)
+        growth[column], stretch[column] = math.expm1(power * found), math.exp(found)
     return stretch
 
 
@@ -165,15 +164,16 @@ def stretch_groups(
     relevance, stretch = population.relevance.copy(), np.ones(n_groups)
     shape, rate = prior.arguments
     for group in range(n_groups):
-
-        def log_density(log_relevance: float, group: int = group, before: float = float(relevance[group])) -> float:
-            grown = np.sqrt(before / np.exp(log_relevance)) - 1
-            of_prior = shape * log_relevance - rate * np.exp(log_relevance)
-            return float(of_prior + fit.gain(group, stretch - 1, grown))
-
         before = float(relevance[group])
-        relevance[group] = np.exp(_slice(log_density, float(np.log(before)), rng))
-        stretch[group] = np.sqrt(before / relevance[group])
+        towards, bend = fit.of_one(group, stretch - 1)
+
+        def log_density(at: float, before: float = before, towards: float = towards, bend: float = bend) -> float:
+            after = math.exp(at)
+            grown = math.sqrt(before / after) - 1
+            return float(shape * at - rate * after + towards * grown - bend * grown**2)
+
+        relevance[group] = math.exp(_slice(log_density, math.log(before), rng))
+        stretch[group] = math.sqrt(before / relevance[group])
     factor = torch.as_tensor(stretch, device=rows.device)
     moved = rows + torch.einsum("g,gnd->nd", (factor - 1).to(rows.dtype), parts)
     coefficients = population.coefficients * factor[design.groups][:, None]

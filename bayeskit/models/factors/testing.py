@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtr
 from scipy.stats import norm
 
 from bayeskit.models.factors._cutpoints import level_chances
@@ -55,7 +56,7 @@ class Tested:
             sigma = self._data.spread / np.sqrt(parameters.tau)
             at = (self._data.test_values - mean) / sigma
             density = np.exp(-0.5 * at**2) / (sigma * np.sqrt(2 * np.pi))
-            terms = {"square": mean**2 + sigma**2, "pit": norm.cdf(at), "density": density}
+            terms = {"square": mean**2 + sigma**2, "pit": ndtr(at), "density": density}
         self.n_draws += 1
         for name, term in {"mean": mean, **terms}.items():
             self.sums[name] = self.sums[name] + term if name in self.sums else term
