@@ -75,7 +75,7 @@ def pit_distance(pit: Floats) -> float:
 
 def pit_limit(n: int) -> float:
     """Return how far that may be of ``n`` test ratings."""
-    return WITHIN + _KOLMOGOROV / math.sqrt(n)
+    return round(WITHIN + _KOLMOGOROV / math.sqrt(n), 4)
 
 
 def _calibration(fit: Fit, tested: xr.Dataset, coverage: float) -> tuple[Verdict, ...]:
@@ -83,7 +83,7 @@ def _calibration(fit: Fit, tested: xr.Dataset, coverage: float) -> tuple[Verdict
     ordinal = card is not None and card.likelihood == "ordinal"
     made = []
     if not ordinal:  # intervals of levels cannot hold just so much
-        limit = WITHIN + _STANDARD_ERRORS * math.sqrt(NOMINAL * (1 - NOMINAL) / n)
+        limit = round(WITHIN + _STANDARD_ERRORS * math.sqrt(NOMINAL * (1 - NOMINAL) / n), 4)
         off = abs(coverage - NOMINAL)
         detail = say(
             "{share} of the test ratings lie in their 95 % intervals", share=f"{number(100 * coverage, 1)}{NO_BREAK}%"
