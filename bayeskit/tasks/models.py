@@ -107,7 +107,7 @@ MODELS = {
         build=bmf,
         configs={
             "gibbs": GibbsConfig(warmup=200, draws=1000),
-            "svi": SVIConfig(loss="trace_mean_field", learning_rate=0.02),
+            "svi": SVIConfig(learning_rate=0.05),
             "nuts": NUTSConfig(),
             "als": ALSConfig(),
             "gd": GDConfig(),
