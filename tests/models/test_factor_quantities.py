@@ -176,3 +176,28 @@ def test_chains_put_anywhere_are_there():
     put(chain, spec, sites)
     np.testing.assert_allclose(sampler.conditionals.eta(chain).numpy(), predictions(spec, data, sites), atol=1e-5)
     assert chain.rows["user"].dtype == torch.float32
+
+
+def test_chains_are_of_single_precision_whatever_torch_s_default_is():
+    spec, data, _ = truth("normal, ard")
+    found = []
+    for precision in (torch.float32, torch.float64):
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(precision)
+        try:
+            found.append(fit_gibbs(FactorGibbs(spec, data), GibbsConfig(chains=1, warmup=1, draws=4), seed=1))
+        finally:
+            torch.set_default_dtype(before)
+    for name, value in found[0].values.items():
+        np.testing.assert_array_equal(value, found[1].values[name])
+
+
+@every_form
+def test_a_chain_depends_on_its_own_seed_alone(form):
+    spec, data, _ = truth(form)
+    few, many = (
+        fit_gibbs(FactorGibbs(spec, data), GibbsConfig(chains=chains, warmup=1, draws=4), seed=2) for chains in (1, 3)
+    )
+    for name, value in few.values.items():
+        np.testing.assert_array_equal(value, many.values[name][:1])
+    assert not np.array_equal(many.values["log_lik"][0], many.values["log_lik"][1])

@@ -142,7 +142,8 @@ class FactorGibbs:
         ordinal, width = self.spec.likelihood == "ordinal", self.spec.width
         rows = {}
         for side in SIDES:
-            drawn = torch.randn(self.data.n_rows(side), width, generator=stream, device=self.device) * _STARTING_SD
+            shape, single = (self.data.n_rows(side), width), torch.float32
+            drawn = _STARTING_SD * torch.randn(shape, generator=stream, dtype=single, device=self.device)
             if self.spec.nonnegative:
                 drawn = drawn.abs() + np.sqrt(max(float(np.mean(self.data.values)), 0.1) / width)
             else:
