@@ -120,7 +120,7 @@ def test_cutpoints_have_their_posterior():
     chains, shares = [], []
     for _ in range(2):
         cutpoints, draws = levels.start, []
-        for _ in range(2500):
+        for _ in range(1800):
             cutpoints, share = draw_cutpoints(levels, cutpoints, given, PRIOR, rng)
             draws.append(cutpoints)
             shares.append(share)

@@ -153,7 +153,7 @@ def test_slices_leave_their_density_as_it_is(name):
     """Thinned, for draws to be as good as independent."""
     law, log_density = LAWS[name]
     rng, at, found = np.random.default_rng(6), 3.0, []
-    for step in range(9000):
+    for step in range(5000):
         at = _interweaving._slice(log_density, at, rng)
         if step % 10 == 9 and step > 100:
             found.append(at)

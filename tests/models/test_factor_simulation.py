@@ -32,7 +32,7 @@ def together(spec, data, n, seed=1, told=None):
 
 @every_form
 def test_draws_come_from_the_model(form):
-    assert smallest(together(*problem(**FORMS[form]), 80)) > ALPHA
+    assert smallest(together(*problem(**FORMS[form]), 50)) > ALPHA
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_draws_come_from_the_model(form):
 def test_draws_from_another_prior_are_told(form, prior):
     spec, data = problem(**FORMS[form])
     told, _ = problem(**FORMS[form], priors=(prior,))
-    assert smallest(together(spec, data, 200, told=told)) < ALPHA
+    assert smallest(together(spec, data, 150, told=told)) < ALPHA
 
 
 @every_form

@@ -26,7 +26,7 @@ from bayeskit.models.factors.program import program_of
 from bayeskit.models.factors.sites import from_sites
 
 ALPHA = 1e-6  # false alarms of a test
-CONFIG = GibbsConfig(chains=4, warmup=30, draws=150)
+CONFIG = GibbsConfig(chains=4, warmup=30, draws=100)
 
 
 def some(form):

@@ -211,6 +211,7 @@ _WISHART = _hyper.wishart
 
 # Enough for one mistake of each kind; the others take as long again.
 AT_LENGTH = (
+    "level without its mean",
     "rows without their prior mean",
     "half-normal rows twice as precise",
     "scales whatever the ratings say",
