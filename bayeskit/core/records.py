@@ -9,7 +9,18 @@ from typing import Any
 
 from bayeskit.core.language import Text, to_record
 from bayeskit.core.priors import Prior
-from bayeskit.core.types import BlockCard, FactorCard, MixtureCard, ModelCard, Provenance, Quantity, Series, Source
+from bayeskit.core.types import (
+    AutoencoderCard,
+    BlockCard,
+    ConditionCard,
+    FactorCard,
+    MixtureCard,
+    ModelCard,
+    Provenance,
+    Quantity,
+    Series,
+    Source,
+)
 
 _PLAIN = (
     "model",
@@ -81,6 +92,7 @@ def _card(record: Mapping[str, Any]) -> ModelCard:
             "mixture": _mixture(record.get("mixture")),
             "blocks": BlockCard(**record["blocks"]) if record.get("blocks") else None,
             "factors": _factors(record.get("factors")),
+            "autoencoder": _autoencoder(record.get("autoencoder")),
             "boundary": tuple(record["boundary"]),
             "notes": tuple(record["notes"]),
         }
@@ -92,6 +104,15 @@ def _factors(record: Mapping[str, Any] | None) -> FactorCard | None:
         return None
     listed = ("levels", "user_features", "item_features")
     return FactorCard(**{**record, **{name: tuple(record[name]) for name in listed}})
+
+
+def _autoencoder(record: Mapping[str, Any] | None) -> AutoencoderCard | None:
+    if not record:
+        return None
+    listed = ("shape", "columns", "encoder", "decoder", "labels")
+    conditions = (ConditionCard(**{**given, "classes": tuple(given["classes"])}) for given in record["conditions"])
+    lists = {name: tuple(record[name]) for name in listed}
+    return AutoencoderCard(**{**record, **lists, "conditions": tuple(conditions)})
 
 
 def _mixture(record: Mapping[str, Any] | None) -> MixtureCard | None:

@@ -200,6 +200,88 @@ class FactorCard:
 
 
 @dataclass(frozen=True)
+class ConditionCard:
+    """Tells what a conditional autoencoder is given, and how networks take it.
+
+    Parameters
+    ----------
+    name
+        As the data call it.
+    classes
+        Of a class, in the order of the networks' inputs; empty of a number.
+    low, high
+        Least and greatest number in training; 0 of a class.
+    mean, sd
+        Of the numbers in training, by which networks take them; 0 and 1 of a class.
+    """
+
+    name: str
+    classes: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    mean: float = 0.0
+    sd: float = 1.0
+
+
+@dataclass(frozen=True)
+class AutoencoderCard:
+    """Tells that the model is a variational autoencoder: all that its networks are built from.
+
+    Parameters
+    ----------
+    conditional
+        Whether it learns a distribution given something: conditions, or quadrants of the image.
+    shape
+        Of a row: ``(n_columns,)``, ``(height, width)`` or ``(height, width, channels)``.
+    columns
+        Of a table; empty of images.
+    latent
+        Number of codes of a row.
+    architecture
+        ``mlp`` or ``conv``.
+    encoder, decoder
+        Sizes of the hidden layers, or numbers of channels; empty of a linear one.
+    likelihood
+        ``bernoulli``, ``continuous-bernoulli``, ``gaussian`` or ``categorical``.
+    shared_noise
+        Of a gaussian one: whether all columns have the same standard deviation.
+    levels
+        Of a categorical one: the number of grey levels; else 0.
+    latent_prior
+        ``normal`` or ``laplace``.
+    conditions
+        What is given.
+    quadrants
+        How many quadrants of an image are given, to complete the others; 0 for no completion.
+    noise
+        Denoising: standard deviation of what is added to the encoder's input, in standard deviations of a column or on
+        the scale of grey from 0 to 1; 0 for none.
+    n_rows, n_held_out
+        In training, and held out to judge it.
+    labels
+        Known groups of the rows, in order; empty where there are none.
+    """
+
+    conditional: bool
+    shape: tuple[int, ...]
+    columns: tuple[str, ...]
+    latent: int
+    architecture: str
+    encoder: tuple[int, ...]
+    decoder: tuple[int, ...]
+    likelihood: str
+    shared_noise: bool
+    levels: int
+    latent_prior: str
+    conditions: tuple[ConditionCard, ...]
+    quadrants: int
+    noise: float
+    n_rows: int
+    n_held_out: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What the report says about a model; plain data, so that it can be kept in ``run.json``.
 
@@ -234,6 +316,8 @@ class ModelCard:
         Where it is a stochastic block model.
     factors
         Where it is a factorisation of ratings.
+    autoencoder
+        Where it is a variational autoencoder.
     """
 
     name: str
@@ -253,6 +337,7 @@ class ModelCard:
     mixture: MixtureCard | None = None
     blocks: BlockCard | None = None
     factors: FactorCard | None = None
+    autoencoder: AutoencoderCard | None = None
 
 
 @dataclass(frozen=True)
