@@ -17,6 +17,8 @@ Arrays = Mapping[str, NDArray[Any]]
 _OTHERS = (  # which ArviZ does not know
     *("derived", "history", "selection", "graph", "assignments"),
     *("factors", "held_out", "baselines", "ratings", "users", "items"),
+    *("codes", "reconstructions", "manifold", "traversals", "interpolation", "generated", "observed"),
+    *("by_condition", "completion", "weights"),
 )
 _DATA = ("observed_data", "constant_data", *_OTHERS)
 
@@ -86,7 +88,8 @@ def to_datatree(draws: Draws, model: Describes, *, seed: int, n_prior: int = 500
         ``constant_data``; what was ``derived`` from the draws, the ``history`` of an optimisation, the ``selection`` of
         a model's size; of a block model the ``graph``, and the nodes' ``assignments`` by draw; of a factorisation
         few draws of the ``factors``, the test ratings that were ``held_out``, ``baselines`` that predicted them too,
-        the ``ratings`` themselves, ``users`` and ``items``. The attributes of ``sample_stats`` are what the engine says
+        the ``ratings`` themselves, ``users`` and ``items``; of an autoencoder the ``codes`` of the data, what its
+        networks make of them, and their ``weights``. The attributes of ``sample_stats`` are what the engine says
         of itself.
     """
     groups: dict[str, Arrays] = dict(model.groups(draws.values))

@@ -34,7 +34,7 @@ print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru
 def test_a_report_from_disk_is_that_from_memory(tmp_path, monkeypatch, make, size):
     folder = make(tmp_path / "run", size)
     held, assessment = runs.load(folder, assess)
-    monkeypatch.setattr(runs, "IN_MEMORY", 0)
+    monkeypatch.setattr(runs.saved, "IN_MEMORY", 0)
     on_disk, again = runs.load(folder, assess)
     assert not any(array.variable._in_memory for array in on_disk.posterior["posterior"].data_vars.values())
     assert again.summary.equals(assessment.summary)

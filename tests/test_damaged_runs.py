@@ -272,7 +272,7 @@ def test_names_like_missing_values_survive(tmp_path):
 
 def test_a_large_posterior_stays_on_disk_and_gives_the_same_report(program, monkeypatch):
     eager, assessment = runs.load(program, assess)
-    monkeypatch.setattr(runs, "IN_MEMORY", 4 * 250 * 8 * 3)
+    monkeypatch.setattr(runs.saved, "IN_MEMORY", 4 * 250 * 8 * 3)
     lazy, _ = runs.load(program, assess)
     held = {name: array.variable._in_memory for name, array in lazy.posterior["posterior"].data_vars.items()}
     assert held == {"alpha": True, "z.real": True, "beta": False, "L": False, "t.1": False}

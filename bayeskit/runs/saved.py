@@ -1,25 +1,19 @@
-"""The run folder: what a finished run leaves on disk, written aside and renamed so that it is whole or not there.
-
-``run.json``, ``posterior.nc`` (a DataTree as netCDF), ``summary.csv`` and ``report.html``; of a block model also
-``nodes.csv``; of a factorisation ``factors.zarr``, from which draws are read one by one.
-"""
+"""What a finished run leaves in its folder, written and read back."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayeskit.core.errors import ConfigError, DataError
-from bayeskit.core.files import alone, readable_disk_errors, write_text
+from bayeskit.core.errors import DataError
+from bayeskit.core.files import write_text
 from bayeskit.core.language import from_record, say
 from bayeskit.core.records import plain, provenance_of, provenance_record
 from bayeskit.core.types import Assessment, Fit, Verdict
+from bayeskit.runs.folders import FACTORS, NODES, WEIGHTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,54 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2  # 1 had plain texts, which cannot be translated
 IN_MEMORY = 2**29  # bytes of a posterior that is held as a whole
-_MARK = "unfinished"  # stands in a partial folder, so that nobody else's is ever removed
-FIGURES = "figures"  # the folder of those for print
-NODES = "nodes.csv"
-FACTORS = "factors.zarr"
 _IN_ZARR = ("factors", "ratings")  # groups
-_FILES = {"run.json", "posterior.nc", "summary.csv", "report.html", NODES, FACTORS, FIGURES}
-_PRINTED = {".svg", ".png"}
-
-
-@contextmanager
-def new_folder(out: Path, *, overwrite: bool = False, files: Collection[str] = _FILES) -> Iterator[Path]:
-    """Give a folder ``OUT.partial`` to work in, and rename it to ``OUT`` when the block ends well.
-
-    When the block ends with an exception the partial folder is removed. What a killed process left is removed by the
-    next run; one that is still being written is not. ``files`` are those that such a folder may hold.
-
-    Raises
-    ------
-    ConfigError
-        If ``OUT`` exists and ``overwrite`` is not given, or holds anything that no run writes; if another process is
-        writing it; if the place cannot be written or is full.
-    """
-    out = out.expanduser().resolve()
-    partial = out.with_name(out.name + ".partial")
-    _check_target(out, overwrite, files)
-    with alone(out), readable_disk_errors(out):
-        _clear(partial)
-        partial.mkdir(parents=True)
-        try:
-            (partial / _MARK).touch()
-            yield partial
-            (partial / _MARK).unlink()
-            _check_target(out, overwrite, files)
-            _replace(partial, out)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-
-
-@contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
-    """Give a sub-folder for an engine's own files, gone when the block ends."""
-    place = folder / "chains"
-    place.mkdir()
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def save(
@@ -93,6 +40,9 @@ def save(
     if "factors" in tree.children:
         _save_factors(tree, folder / FACTORS)
         tree = tree.filter(lambda node: node.name not in _IN_ZARR)
+    if "weights" in tree.children:
+        _save_weights(tree["weights"].to_dataset(), folder / WEIGHTS)
+        tree = tree.filter(lambda node: node.name != "weights")
     tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf")
     assessment.summary.to_csv(folder / "summary.csv", index_label="quantity", encoding="utf-8")
     if nodes is not None:
@@ -131,11 +81,14 @@ def load(folder: Path, assess: Callable[[Fit], Assessment] | None = None) -> tup
     series = provenance.card.series
     posterior, no_draws = _posterior(folder / "posterior.nc", (series.state, series.slope) if series else ())
     no_factors = "" if provenance.card.factors is None else _add_factors(posterior, folder / FACTORS)
+    no_weights = "" if provenance.card.autoencoder is None else _add_weights(posterior, folder / WEIGHTS)
     fit = Fit(posterior, provenance)
     summary, no_summary = _summary(folder / "summary.csv", fit)
     missing = []
     if no_factors:
         missing.append(say("The factors are missing: {why}.", why=no_factors))
+    if no_weights:
+        missing.append(say("The networks' weights are missing: {why}.", why=no_weights))
     if no_draws:
         missing.append(say("The draws are missing: {why}.", why=no_draws))
     if no_summary and (no_draws or assess is None):
@@ -253,6 +206,30 @@ def _add_factors(tree: xr.DataTree, path: Path) -> str:
     return ""
 
 
+def _save_weights(weights: xr.Dataset, path: Path) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({str(name): np.ascontiguousarray(array.to_numpy()) for name, array in weights.data_vars.items()}, path)
+
+
+def _add_weights(tree: xr.DataTree, path: Path) -> str:
+    """Add to a posterior the weights of networks; return in words what went wrong."""
+    import xarray as xr
+    from safetensors.numpy import load_file
+
+    if not path.is_file():
+        return say("there is no weights.safetensors")
+    try:
+        arrays = load_file(path)
+    except Exception as error:  # whatever the library makes of a damaged file
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        return say("weights.safetensors cannot be read ({reason})", reason=reason)
+    named = {name: ([f"{name}_dim_{i}" for i in range(array.ndim)], array) for name, array in arrays.items()}
+    tree["weights"] = xr.DataTree(xr.Dataset(named))
+    return ""
+
+
 def _summary(path: Path, fit: Fit) -> tuple[pd.DataFrame, str]:
     """Return the summary, or an empty one and in words why there is none."""
     import pandas as pd
@@ -300,46 +277,3 @@ def _record(fit: Fit, assessment: Assessment, told: Mapping[str, Any]) -> dict[s
     record |= {"told": told} if told else {}
     cleaned: dict[str, Any] = plain(record)
     return cleaned
-
-
-def _check_target(out: Path, overwrite: bool, files: Collection[str]) -> None:
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise ConfigError(f"output {out} is a file; give --out a folder")
-    if not overwrite:
-        raise ConfigError(f"output folder {out} exists; choose another --out, or give --overwrite to replace it")
-    foreign = sorted({path.name for path in out.iterdir()} - set(files))
-    if (out / FIGURES).is_dir():
-        printed = (path for path in (out / FIGURES).iterdir() if path.suffix not in _PRINTED)
-        foreign += sorted(f"{FIGURES}/{path.name}" for path in printed)
-    if foreign or Path.cwd().is_relative_to(out):
-        holds = f"holds {foreign[0]}, which no run writes" if foreign else "is the folder that you are in"
-        raise ConfigError(f"output folder {out} {holds}; it is not replaced, choose another --out")
-
-
-def _clear(partial: Path) -> None:
-    """Remove what a killed run left, and nothing else."""
-    if not partial.exists():
-        return
-    if any(partial.iterdir()) and not (partial / _MARK).exists():
-        raise ConfigError(f"{partial} is in the way and is no unfinished run; move it, or choose another --out")
-    shutil.rmtree(partial)
-
-
-def _replace(partial: Path, out: Path) -> None:
-    """Put the new run in the old one's place; an interruption leaves one of the two there."""
-    if not out.exists():
-        partial.rename(out)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    old = aside / out.name
-    try:
-        out.rename(old)
-        partial.rename(out)
-    except BaseException:
-        if old.exists() and not out.exists():
-            old.rename(out)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
