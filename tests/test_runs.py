@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bayeskit import runs
-from bayeskit.core.errors import ConfigError, DataError
+from bayeskit.core.errors import ConfigError, DataError, InferenceError
 from bayeskit.core.files import readable_disk_errors
 from bayeskit.core.records import plain
 
@@ -29,6 +29,45 @@ def test_nothing_is_left_when_the_block_fails(tmp_path, failure):
     with pytest.raises(failure), runs.new_folder(tmp_path / "run") as partial:
         raise failure(partial.mkdir)
     assert list(tmp_path.iterdir()) == []
+
+
+def stopped(out, failure, *names):
+    """Begin a run that keeps these files, and stop it."""
+    with runs.new_folder(out) as partial:
+        for name in names:
+            (partial / name).write_text("state")
+        raise failure
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, SystemExit, OSError])
+def test_the_state_of_a_training_is_kept_for_resume(tmp_path, failure):
+    out = tmp_path / "run"
+    with pytest.raises(failure):
+        stopped(out, failure, runs.TASK, runs.CHECKPOINT)
+    assert not out.exists()
+    assert runs.unfinished(out) == runs.unfinished(tmp_path / "run.partial") == tmp_path / "run.partial"
+    with pytest.raises(ConfigError, match=r"bayeskit resume .*run' goes on with it, --overwrite"), runs.new_folder(out):
+        pass
+    with runs.new_folder(out, resumed=True) as partial:
+        assert (partial / runs.CHECKPOINT).read_text() == "state"
+        (partial / "run.json").write_text("{}")
+    assert [path.name for path in out.iterdir()] == ["run.json"]
+    with pytest.raises(ConfigError, match="is a finished run"):
+        runs.unfinished(out)
+
+
+def test_a_state_that_ended_in_no_number_or_is_not_wanted_any_more_goes(tmp_path):
+    out = tmp_path / "run"
+    for failure in (InferenceError, KeyboardInterrupt):
+        with pytest.raises(failure):
+            stopped(out, failure, runs.CHECKPOINT)
+        assert (tmp_path / "run.partial").exists() == (failure is KeyboardInterrupt)
+    with pytest.raises(ConfigError, match=r"has no task\.json"):
+        runs.unfinished(out)
+    with runs.new_folder(out, overwrite=True) as partial:
+        assert not (partial / runs.CHECKPOINT).exists()
+    with pytest.raises(ConfigError, match="there is no unfinished run"):
+        runs.unfinished(tmp_path / "another")
 
 
 def test_existing_folder_needs_overwrite(tmp_path):
