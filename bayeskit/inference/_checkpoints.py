@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from io import BytesIO
 from pathlib import Path
 from types import CodeType
@@ -22,6 +22,28 @@ from bayeskit.core.files import readable_disk_errors
 _FORMAT = "bayeskit checkpoint 1"
 
 
+@dataclass(frozen=True)
+class Coding:
+    """How a state becomes bytes, and is read back from a file."""
+
+    packed: Callable[[Mapping[str, Any]], bytes]
+    unpacked: Callable[[Path], Any]
+
+
+def _pickled(whole: Mapping[str, Any]) -> bytes:
+    content = BytesIO()
+    torch.save(dict(whole), content)
+    return content.getvalue()
+
+
+def _unpickled(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+PICKLED = Coding(_pickled, _unpickled)
+"""Tensors and plain values at any depth, as torch keeps them; nothing else is ever unpickled."""
+
+
 class Checkpoint:
     """A file that holds a run's state, written now and then.
 
@@ -34,10 +56,13 @@ class Checkpoint:
     identity
         What the run is, by words that a message can use (``the program``, ``the seed``): it only goes on from a state
         of the same identity.
+    coding
+        The file's form.
     """
 
-    def __init__(self, path: str, every: float, identity: Mapping[str, str]) -> None:
+    def __init__(self, path: str, every: float, identity: Mapping[str, str], coding: Coding = PICKLED) -> None:
         self._path, self._every, self._identity = Path(path).expanduser(), every, dict(identity)
+        self._coding = coding
         self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
@@ -53,7 +78,7 @@ class Checkpoint:
         remedy = "remove it to start anew"
         try:
             with readable_disk_errors(self._path):
-                found = torch.load(self._path, map_location="cpu", weights_only=True)
+                found = self._coding.unpacked(self._path)
         except ConfigError:
             raise
         except Exception as error:  # pickle, zip and torch each have their own for a file that is not whole
@@ -86,15 +111,14 @@ class Checkpoint:
         ConfigError
             If the disk refuses.
         """
-        content = BytesIO()
         whole = {"format": _FORMAT, "identity": self._identity, "state": dict(state)}
-        torch.save({**whole, "digest": digest_of_arguments(whole["state"])}, content)
+        content = self._coding.packed({**whole, "digest": digest_of_arguments(whole["state"])})
         aside = self._path.with_name(self._path.name + ".partial")
         with readable_disk_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with aside.open("wb") as file:
-                    file.write(content.getbuffer())
+                    file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
                 aside.replace(self._path)

@@ -43,10 +43,10 @@ def few_threads(arguments: Any) -> Iterator[None]:
 
 
 @contextmanager
-def computing(device: str) -> Iterator[None]:
-    """Make tensors double, on the device, without Pyro's checks."""
+def computing(device: str, kind: torch.dtype = torch.float64) -> Iterator[None]:
+    """Make tensors double, or of another kind, on the device, without Pyro's checks."""
     precision = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(kind)
     try:
         with pyro.validation_enabled(False), torch.enable_grad():
             if device == "cpu":

@@ -22,8 +22,8 @@ LEVELS = 3  # learning rates of a plateau schedule, each a tenth of the one befo
 DECAY = 0.1
 FINAL = 0.01  # share of the learning rate that cosine and exponential schedules end at
 COUNTS = 0.1  # while the rate is above this share, a bound that stands still has settled, rather than been stopped
-_BETAS = (0.9, 0.999)
-_EPSILON = 1e-8
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
 
 
 @dataclass
@@ -53,11 +53,11 @@ class Adam:
             gradient = gradient.clamp(-clip, clip)
         self.steps += 1
         with torch.no_grad():
-            self.first.lerp_(gradient, 1 - _BETAS[0])
-            self.second.mul_(_BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
-            scale = math.sqrt(1 - _BETAS[1] ** self.steps)
-            root = self.second.sqrt().div_(scale).add_(_EPSILON)
-            flat.addcdiv_(self.first, root, value=-rate / (1 - _BETAS[0] ** self.steps))
+            self.first.lerp_(gradient, 1 - BETAS[0])
+            self.second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+            scale = math.sqrt(1 - BETAS[1] ** self.steps)
+            root = self.second.sqrt().div_(scale).add_(EPSILON)
+            flat.addcdiv_(self.first, root, value=-rate / (1 - BETAS[0] ** self.steps))
 
 
 @dataclass
