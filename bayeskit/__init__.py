@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayeskit.core.errors import ConfigError, DataError, InferenceError, ProgramError, ToolchainError
     from bayeskit.core.types import Assessment, Draws, Fit, Verdict
+    from bayeskit.datasets.examples import Examples, examples, load_examples
+    from bayeskit.datasets.generators import factor_sensors, temperature_sensors
     from bayeskit.datasets.graphs import Graph, graph, load_graph
     from bayeskit.datasets.points import Points, load_points, points
     from bayeskit.datasets.ratings import Ratings, load_ratings, ratings
@@ -74,6 +76,7 @@ __all__ = [
     "DensityModel",
     "Draws",
     "EMConfig",
+    "Examples",
     "Fit",
     "GDConfig",
     "GibbsConfig",
@@ -108,10 +111,13 @@ __all__ = [
     "calibrate",
     "compare",
     "density",
+    "examples",
+    "factor_sensors",
     "fit",
     "generate",
     "gmm",
     "graph",
+    "load_examples",
     "load_graph",
     "load_model",
     "load_points",
@@ -130,6 +136,7 @@ __all__ = [
     "similar_items",
     "stan_program",
     "target",
+    "temperature_sensors",
     "weather",
 ]
 
@@ -137,6 +144,8 @@ __all__ = [
 _HOMES = {
     "bayeskit.core.errors": ("ConfigError", "DataError", "InferenceError", "ProgramError", "ToolchainError"),
     "bayeskit.core.types": ("Assessment", "Draws", "Fit", "Verdict"),
+    "bayeskit.datasets.examples": ("Examples", "examples", "load_examples"),
+    "bayeskit.datasets.generators": ("factor_sensors", "temperature_sensors"),
     "bayeskit.datasets.graphs": ("Graph", "graph", "load_graph"),
     "bayeskit.datasets.points": ("Points", "load_points", "points"),
     "bayeskit.datasets.ratings": ("Ratings", "load_ratings", "ratings"),

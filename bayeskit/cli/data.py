@@ -88,7 +88,7 @@ def _state(data_set: DataSet) -> str:
     from bayeskit.datasets.sources import folder_of, is_whole
 
     if data_set.shipped:
-        return "ships with bayeskit"
+        return f"ships with {data_set.shipped_by}"
     if is_whole(data_set):
         return "here"
     return "damaged" if folder_of(data_set).exists() else "not here"

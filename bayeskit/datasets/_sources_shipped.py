@@ -1,4 +1,4 @@
-"""The data sets that ship with bayeskit; ``data/PROVENANCE.md`` says more of each."""
+"""The data sets that ship with bayeskit, of which ``data/PROVENANCE.md`` says more, or with a package it needs."""
 
 from __future__ import annotations
 
@@ -57,5 +57,17 @@ SHIPPED = (
         terms="",
         files={"drosophila-nodes.csv": "1002b9b58f57d0b0def65c60724ba12ebaee564eb2ea987a3a1d31ecbba2dc56"},
         size=3_887,
+    ),
+    DataSet(
+        name="digits",
+        title="1797 handwritten digits of 8 × 8 pixels",
+        description="Images (bayeskit fit vae digits) in 17 grey levels, with the digit that each shows: the part for "
+        "testing of UCI's optical recognition of handwritten digits, as scikit-learn ships it. Alpaydin and Kaynak "
+        "(1998), https://doi.org/10.24432/C50P49.",
+        licence="CC BY 4.0",
+        terms="",
+        files={"digits.csv.gz": "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"},
+        size=57_523,
+        beside=("scikit-learn", "sklearn", "datasets", "data"),
     ),
 )

@@ -84,6 +84,8 @@ class DataSet:
         Bytes of all files.
     sources
         Where to get it, tried in this order; empty of sets that ship with bayeskit.
+    beside
+        Of a set that ships with a package which bayeskit needs: the package's name, its module, and the folders in it.
     """
 
     name: str
@@ -94,8 +96,14 @@ class DataSet:
     files: Mapping[str, str | None]
     size: int
     sources: tuple[Address | Package, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def shipped(self) -> bool:
-        """Whether it comes with bayeskit, and is always there."""
+        """Whether it comes with bayeskit, or with a package that it needs, and is always there."""
         return not self.sources
+
+    @property
+    def shipped_by(self) -> str:
+        """The package that it comes with; empty where it is fetched."""
+        return (self.beside[0] if self.beside else "bayeskit") if self.shipped else ""

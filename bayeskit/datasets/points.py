@@ -14,22 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.types import Source
 from bayeskit.core.words import commas, count
-from bayeskit.datasets._points_checks import check_points, is_constant
-from bayeskit.datasets._problems import Place, counted, listed, quote
-from bayeskit.datasets.tables import Table, read_table, refuse_same_names
+from bayeskit.datasets._points_checks import check_points
+from bayeskit.datasets._points_columns import chosen_columns
+from bayeskit.datasets._problems import Place, counted, listed
+from bayeskit.datasets.tables import read_table, refuse_same_names
 
 Floats = NDArray[np.float64]
 
 _NAMED = 8  # columns that the description names
-_LABELS = frozenset({"", "id", "index", "row", "rowid", "no", "number", "year", "month", "day", "date", "time"})
-"""Names, in lower case, of columns that say which item a row is or when it was, and measure nothing."""
 _NO_FILE = mark("Points made in a script")
-_LEFT_OUT = {
-    "text": mark("Left out, as they hold text: {columns}."),
-    "empty": mark("Left out, as they hold no values: {columns}."),
-    "constant": mark("Left out, as they are constant: {columns}."),
-    "label": mark("Left out, as their names or values count rows or tell times: {columns}. Name them to take them."),
-}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,7 +96,7 @@ def load_points(
     name = os.fspath(path)
     place = Place(str(name))
     table = read_table(str(name), place)
-    chosen, values, notes = _chosen(table, columns, place)
+    chosen, values, notes = chosen_columns(table, columns, place)
     names = tuple(table.header[at] for at in chosen)
     kept = ~np.isnan(values).all(axis=1)
     if not kept.any():
@@ -178,56 +171,6 @@ def _array(values: ArrayLike, place: Place) -> tuple[Floats, list[str]]:
         raise place.error(f"an array of shape {array.shape}", "give one point a row, one coordinate a column")
     own: Any = getattr(values, "columns", None)
     return array, [str(name) for name in own] if own is not None else [f"x{at + 1}" for at in range(array.shape[1])]
-
-
-def _chosen(
-    table: Table, columns: str | Sequence[str] | None, place: Place
-) -> tuple[list[int], Floats, tuple[str, ...]]:
-    """Return the positions of the columns to take, their values, and what to tell of those left out."""
-    if columns is None:
-        return _numeric(table, place)
-    if isinstance(columns, str) and columns not in table.header:
-        columns = [part for part in columns.split(",") if part.strip()]
-    wanted = [columns] if isinstance(columns, str) else list(columns)
-    if not wanted:
-        raise place.error("no columns are chosen", f"name some, e.g. {quote(table.header[0])} (--columns)")
-    positions = [table.position(name, place) for name in wanted]
-    for at in positions:
-        if positions.count(at) > 1:
-            raise place.error("chosen twice", "name it once (--columns)", column=table.header[at])
-    return positions, np.column_stack([table.wanted_numbers(at, place) for at in positions]), ()
-
-
-def _numeric(table: Table, place: Place) -> tuple[list[int], Floats, tuple[str, ...]]:
-    """Take all columns that measure something."""
-    refuse_same_names(table.header, place)
-    taken: dict[int, Floats] = {}
-    left: dict[str, list[str]] = {why: [] for why in _LEFT_OUT}
-    for at, name in enumerate(table.header):
-        numbers = table.measured(at, place)
-        why = "text" if numbers is None else _reason(name, numbers)
-        if numbers is not None and not why:
-            taken[at] = numbers
-        else:
-            left[why].append(quote(name))
-    if not taken:
-        told = "; ".join(f"{why}: {', '.join(names)}" for why, names in left.items() if names)
-        raise place.error(f"no column holds numbers to take ({told})", "choose columns by name (--columns)")
-    notes = tuple(say(_LEFT_OUT[why], columns=commas(names)) for why, names in left.items() if names)
-    return list(taken), np.column_stack(list(taken.values())), notes
-
-
-def _reason(name: str, numbers: Floats) -> str:
-    """Return why a column of numbers is left out unless it is named; empty where it is taken."""
-    if np.isnan(numbers).all():
-        return "empty"
-    if is_constant(numbers) and len(numbers) > 1:
-        return "constant"
-    plain = name.lower().replace(" ", "_")
-    with np.errstate(invalid="ignore"):  # infinite values are told of later
-        counts = len(numbers) > 2 and bool((np.diff(numbers) == 1).all())
-    is_label = plain in _LABELS or plain.endswith("_id") or plain.startswith(("unnamed:", "__index_level"))
-    return "label" if counts or is_label else ""
 
 
 def _described(values: Floats, names: Sequence[str]) -> str:

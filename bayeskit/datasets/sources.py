@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
@@ -54,7 +55,7 @@ def located(path: str | os.PathLike[str]) -> Path:
     if data_set is None or plain.parts[1:] not in ((), *((file,) for file in data_set.files)) or os.path.lexists(plain):
         return plain
     if data_set.shipped:
-        return resource("data", *data_set.files)
+        return _shipped(data_set)
     folder = folder_of(data_set)
     if not folder.is_dir():
         raise DataError(f"data set {quote(data_set.name)} is not on this machine yet; {_to_fetch(data_set)}")
@@ -150,7 +151,7 @@ def fetch(
     """
     data_set = named(name)
     if data_set.shipped:
-        return resource("data", *data_set.files)
+        return _shipped(data_set)
     folder = folder_of(data_set)
     if is_whole(data_set, thoroughly=True):
         return folder
@@ -166,6 +167,18 @@ def fetch(
         waiting=lambda: tell(f"{name}: another process is fetching it; waiting"),
     )
     return folder
+
+
+def _shipped(data_set: DataSet) -> Path:
+    """Return the file of a set that is always there; a package that has it is found without importing it."""
+    if not data_set.beside:
+        return resource("data", *data_set.files)
+    package, module, *folders = data_set.beside
+    spec = find_spec(module)
+    found = Path(spec.origin).parent.joinpath(*folders, *data_set.files) if spec and spec.origin else None
+    if found is None or not found.is_file():
+        raise DataError(f"data set {quote(data_set.name)} ships with {package}, which lacks it; install that again")
+    return found
 
 
 def _silent(message: str) -> None:
