@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.datasets._problems import Place, counted, listed
+from bayeskit.datasets._problems import Place, listed
 
 MOST_VALUES = 1 << 30
 """Values of all images together; more, at four bytes each, is not taken."""
 SMALLEST = 2
 """Pixels that an image needs in height and in width."""
-FEWEST_IMAGES = 2
 _SEED = 0
 _BLOCK = 1 << 22  # values drawn at once
 
@@ -61,8 +60,7 @@ def check_shape(shape: tuple[int, ...], place: Place) -> None:
     Raises
     ------
     DataError
-        Another number of dimensions or channels, images of a single row or column of pixels, fewer than two images, or
-        too many to hold.
+        Another number of dimensions or channels, images of a single row or column of pixels, or too many to hold.
     """
     told = " x ".join(f"{size:,}" for size in shape)
     if len(shape) not in (3, 4):
@@ -76,9 +74,8 @@ def check_shape(shape: tuple[int, ...], place: Place) -> None:
         raise place.error(f"an array of shape ({told}), where the last size should be 1 or 3 channels", remedy)
     if min(shape[1:3]) < SMALLEST:
         raise place.error(f"images of {shape[1]} x {shape[2]} pixels", f"at least {SMALLEST} x {SMALLEST} are needed")
-    if shape[0] < FEWEST_IMAGES:
-        problem = f"there is {counted(shape[0], 'image')}" if shape[0] else "there are no images"
-        raise place.error(problem, f"at least {FEWEST_IMAGES} are needed; give more")
+    if not shape[0]:
+        raise place.error("there are no images", "give some")
     if np.prod(shape, dtype=float) > MOST_VALUES:
         remedy = "shrink them (--size, of a folder of images), or take fewer (--first)"
         raise place.error(f"{told} values are more than are taken", remedy)
@@ -119,7 +116,7 @@ def graded(values: NDArray[Any], place: Place) -> tuple[NDArray[Any], int]:
 
 def scaled(values: NDArray[Any], levels: int) -> NDArray[np.float32]:
     """Return images with grey from 0 to 1."""
-    made = np.empty(values.shape, dtype=np.float32)
+    made: NDArray[np.float32] = np.empty(values.shape, dtype=np.float32)
     np.divide(values, np.float32(levels - 1 if levels else 1), out=made, casting="unsafe", dtype=np.float32)
     return made[..., 0] if made.ndim == 4 and made.shape[-1] == 1 else made
 

@@ -226,7 +226,8 @@ def examples(
     array = None if hasattr(values, "columns") else array_of(values, place)
     if array is not None and array.ndim > 2:
         _refuse(place, "images have no columns", columns=columns)
-        made = _of_images(pictures_of(array, labels, held_out, beside, place), names, binarise, place)
+        pictures = pictures_of(array, labels, held_out, beside, place)
+        made = _of_images(cut(pictures, None, place), names, binarise, place)
     else:
         _refuse(place, "only images have one", binarise=None if binarise == "none" else binarise)
         own = labels if isinstance(labels, str) else None
