@@ -89,7 +89,7 @@ class VAE:
     @property
     def dims(self) -> dict[str, list[str]]:
         """Dimensions of each variable, but for chain and draw."""
-        return autoencoder_dims(self.spec)
+        return autoencoder_dims(self.spec, [given.name for given in self.data.conditions])
 
     def groups(self, values: Arrays) -> dict[str, dict[str, NDArray[Any]]]:
         """Sort what is known of a trained model into the posterior's groups."""

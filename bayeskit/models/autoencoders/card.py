@@ -48,12 +48,6 @@ _QUADRANTS = {
     2: mark("Of each image the left half is given, and the right half is completed."),
     3: mark("Of each image all but the lower right quadrant is given, and that one is completed."),
 }
-_REMEDIES = {
-    "active_codes": mark(
-        "take fewer codes (--latent), let the divergence's weight rise slowly (--kl-warmup), or leave some of it free "
-        "(--free-bits)"
-    ),
-}
 
 
 def autoencoder_card(model: VAE, draws: Draws | None = None) -> ModelCard:
@@ -73,7 +67,6 @@ def autoencoder_card(model: VAE, draws: Draws | None = None) -> ModelCard:
         language="python",
         quantities=_quantities(spec, draws),
         priors=priors(spec),
-        remedies={name: say(text) for name, text in _REMEDIES.items()},
         notes=notes(model),
         autoencoder=spec,
     )
