@@ -126,14 +126,14 @@ def _plain(value: Any) -> Any:
 
 
 def _without_draws(group: str, arrays: Arrays, model: Describes) -> xr.Dataset:
-    """Return a group of arrays as they are."""
+    """Return a group of arrays as they are; one with a dimension's name is its coordinate in this group."""
     variables = {}
     for name, array in arrays.items():
         values = np.asarray(array)
         unnamed = [f"{name}_dim_{position}" for position in range(values.ndim)]
         variables[name] = (list(model.dims.get(f"{group}/{name}", model.dims.get(name, unnamed))), values)
     used = {dim for dims, _ in variables.values() for dim in dims}
-    return xr.Dataset(variables, {dim: values for dim, values in model.coords.items() if dim in used})
+    return xr.Dataset(variables, {dim: values for dim, values in model.coords.items() if dim in used - set(variables)})
 
 
 def _counted_from_1(groups: Mapping[str, Arrays]) -> tuple[dict[str, list[str]], dict[str, NDArray[Any]]]:
