@@ -39,6 +39,10 @@ _NAMES = {
     "bound": mark("Largest fall of the bound"),
     "coverage": mark("Coverage of 95 % intervals, off by"),
     "pit": mark("distance of the PIT from uniform"),
+    "overfitting": mark("Bound of training rows above that of others"),
+    "bound_gap": mark("Share of the codes' divergence that the bound loses"),
+    "codes_in_use": mark("Codes in use"),
+    "generated": mark("Distance of generated rows from the data"),
 }
 _MEANINGS = {
     "r_hat": mark("Do the chains agree?"),
@@ -66,6 +70,10 @@ _MEANINGS = {
     "bound": mark("Did the bound only rise?"),
     "coverage": mark("Do intervals hold as many test ratings as they should?"),
     "pit": mark("Are predictive distributions right in all their probabilities?"),
+    "overfitting": mark("Does it hold for rows that it never saw?"),
+    "bound_gap": mark("Is the bound close to the log density?"),
+    "codes_in_use": mark("Do the codes tell anything of a row?"),
+    "generated": mark("Are generated rows like the data's?"),
 }
 _FAILURES: dict[str, str] = {
     "r_hat": mark("chains disagree about {where} (R-hat {value}, limit {limit})"),
@@ -107,12 +115,12 @@ _OUTCOMES: dict[Outcome, str] = {
     "unchecked": mark("not checked"),
     "noted": mark("not met"),
 }
-OF_THE_MODEL = ("blocks", "coverage", "pit")
+OF_THE_MODEL = ("blocks", "coverage", "pit", "overfitting", "bound_gap", "codes_in_use", "generated")
 """Checks whose advice is on the model, and says nothing against the numbers."""
 _ANSWERS = ("converged", "envelope")
 _COUNTS = (
     *("ess_bulk", "ess_tail", "divergences", "tree_depth", "importance_ess", "families", "finite"),
-    *("components", "collapsed", "blocks"),
+    *("components", "collapsed", "blocks", "codes_in_use"),
 )
 
 

@@ -35,6 +35,8 @@ def data_report(fit: Fit) -> DataReport | None:
         figure, rest = degree_figure(fit), []
     elif fit.provenance.card.factors is not None:
         figure, rest = ratings_figure(fit), []
+    elif fit.provenance.card.autoencoder is not None:
+        figure, rest = None, []  # rows stand beside what is made of them
     if figure is None and not source.variables and not source.notes:
         return None
     facts = [(say("file"), source.path)] if source.sha256 else []

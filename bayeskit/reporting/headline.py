@@ -9,6 +9,7 @@ import numpy as np
 from bayeskit.core.language import mark, say
 from bayeskit.core.types import Assessment, Fit, ModelCard, Series
 from bayeskit.core.words import NO_BREAK, day, inside, joined, percent, plus_minus, significant, with_unit
+from bayeskit.reporting.autoencoder_words import autoencoder_key_values
 from bayeskit.reporting.block_words import block_key_values
 from bayeskit.reporting.overview import MAX_ROWS, pick, still, value_text
 from bayeskit.reporting.rating_words import rating_key_values
@@ -36,6 +37,8 @@ def key_values(fit: Fit, assessment: Assessment) -> list[tuple[str, str]]:
         return block_key_values(fit, assessment)
     if fit.provenance.card.factors is not None:
         return rating_key_values(fit, assessment)
+    if fit.provenance.card.autoencoder is not None:
+        return autoencoder_key_values(fit, assessment)
     units = {quantity.name: quantity.unit for quantity in fit.provenance.card.quantities}
     labels = [label for shown in pick(fit) for label in shown.labels]
     if fit.provenance.card.mixture is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bayeskit.core.language import mark, said, say
 from bayeskit.core.types import Assessment, Fit, Kind, ModelCard, Verdict
 from bayeskit.core.words import joined, number, percent, sentence, significant
+from bayeskit.reporting.autoencoder_words import SILENT, autoencoder_advice, autoencoder_success
 from bayeskit.reporting.checks import OF_THE_MODEL
 from bayeskit.reporting.rating_words import rating_advice
 
@@ -113,6 +114,8 @@ def success(fit: Fit, assessment: Assessment, *, adequate: bool) -> str | None:
             worst = number(made["runs_r_hat"].value or 0.0, 3)
             runs = say(", and {n} runs agree (R-hat {value})", n=sizes.get("chain", 1), value=worst)
         return say(template, draws=f"{draws:,}", n=number(made["families"].value or 0.0, 0), runs=runs)
+    if fit.provenance.card.autoencoder is not None and "converged" in made:
+        return autoencoder_success(fit, assessment)
     if kind == "point" and "converged" in made:
         return say(
             "This is a point, not a posterior: the optimiser converged, but says nothing of how far it may be off."
@@ -187,6 +190,8 @@ def silent(fit: Fit) -> list[str]:
     kind = fit.provenance.kind
     if kind == "mcmc":
         return []
+    if fit.provenance.card.autoencoder is not None:
+        return [said(text) for text in SILENT]
     if fit.provenance.engine == "smc":
         return [say("What no run's particles ever reached: a mode that all of them missed would not show")]
     chains = say(
@@ -210,6 +215,8 @@ def advice(fit: Fit) -> str:
     origin = fit.provenance
     if origin.card.factors is not None:
         return rating_advice(fit)
+    if origin.card.autoencoder is not None:
+        return autoencoder_advice(fit)
     if origin.kind not in _SAMPLED_BY or origin.engine == "stan":
         return said(_NEXT.get(origin.kind, ""))
     return say(_SAMPLED_BY[origin.kind], engine=sampler_of(origin.card))

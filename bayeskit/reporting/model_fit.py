@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bayeskit.core.types import Fit
+from bayeskit.reporting.autoencoder_fit import autoencoder_fit_of
 from bayeskit.reporting.block_fit import block_fit_of, read_statistics
 from bayeskit.reporting.equal_weights import equally_weighted
 from bayeskit.reporting.figures_block_held_out import read_held_out
@@ -29,5 +30,7 @@ def judge(fit: Fit) -> tuple[ModelFit | None, Forecasts | None, list[Replicated]
     ratings = fit.provenance.card.factors
     if ratings is not None:
         return rating_fit_of(ratings, read_tested(fit), section), None, []
+    if fit.provenance.card.autoencoder is not None:
+        return autoencoder_fit_of(fit, section), None, []
     found = replications(fit)
     return model_fit_of(found, section), None, found

@@ -26,6 +26,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.5, 7.2  # inches
 DOTS = 300  # an inch
 A_ROW = 3  # panels
 MIN_WIDE, CELL = 2, 1.3  # columns of a matrix that find room in one column, and inches of a row of one that does not
+TALLEST, BESIDE = 7.5, 0.55  # inches: of pictures at most, and of what stands beside them
 TALL, SQUARE = 400, 2.9  # pixels from which one or two panels are as high as they are wide, and their inches
 TITLE_SIZE = 8.5  # points
 LETTER = 0.53  # of the size, that a letter is wide on average
@@ -135,6 +136,8 @@ def draw_figure(figure: Figure) -> Any:
     key_rows = _key_rows(figure, width)
     key_height = len(key_rows) * 0.15 + (0.05 if key_rows else 0)
     panel_height = _panel_height(figure, n_panels, series=series) if matrix <= MIN_WIDE else CELL * matrix
+    if pictures := [float(panel.behaviour["ratio"]) for panel in figure.panels if "ratio" in panel.behaviour]:
+        panel_height = min(TALLEST, max(pictures) * (width / columns - BESIDE) + BESIDE)
     top = 0.06 + title_height + key_height
     height = top + rows * panel_height + 0.04
     canvas = Canvas(figsize=(width, height), layout="constrained")

@@ -16,6 +16,7 @@ from bayeskit.reporting.print_traces import (
     Trace,
     draw_bars,
     draw_heat_map,
+    draw_image,
     draw_scatter,
     line_style,
     line_width,
@@ -75,6 +76,8 @@ def _draw_traces(axes: Axes, traces: Sequence[Trace], gap: float, *, dated: bool
             below = trace
         elif kind == "heatmap":
             draw_heat_map(axes, trace)
+        elif kind == "image":
+            draw_image(axes, trace)
         elif kind != "bar":
             raise TypeError(f"a trace of type '{kind}' has no printed form")
     draw_bars(axes, [trace for trace in traces if trace.get("type") == "bar"], gap, dated=dated)

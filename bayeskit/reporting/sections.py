@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bayeskit.core.language import mark, said, say
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import duration
+from bayeskit.reporting.autoencoder_report import AutoencoderReport, autoencoder_report
 from bayeskit.reporting.block_report import BlockReport, block_followed, block_predictive, block_priors, block_report
 from bayeskit.reporting.checks import Check, describe_checks
 from bayeskit.reporting.data import DataReport, data_report
@@ -55,7 +56,8 @@ from bayeskit.reporting.tables import (
 )
 from bayeskit.reporting.verdict import Banner, describe
 
-Own = MixtureReport | BlockReport | RatingReport
+Own = MixtureReport | BlockReport | RatingReport | AutoencoderReport
+Told = RatingReport | AutoencoderReport  # those whose figures of fit and computation are their own
 
 ROW = 3
 _NAMED = (  # what engines call their steps and settings, and machines their parts
@@ -68,6 +70,10 @@ _NAMED = (  # what engines call their steps and settings, and machines their par
     *(mark("labels"), mark("label column"), mark("nodes"), mark("first"), mark("laplacian"), mark("annealing")),
     *(mark("moves"), mark("max iterations"), mark("thin"), mark("rank"), mark("features"), mark("prior family")),
     *(mark("nonnegative"), mark("scale"), mark("split"), mark("users"), mark("items"), mark("ridge"), mark("prior")),
+    *(mark("epochs"), mark("batch size"), mark("schedule"), mark("beta"), mark("kl warmup"), mark("free bits")),
+    *(mark("patience"), mark("clip"), mark("checkpoint every"), mark("latent"), mark("hidden"), mark("architecture")),
+    *(mark("latent prior"), mark("shared noise"), mark("denoise"), mark("quadrants"), mark("condition")),
+    *(mark("label"), mark("binarise"), mark("size")),
     *(mark("guide"), mark("device"), mark("optimising"), mark("optimize"), mark("learning rate"), mark("criterion")),
 )
 N_DRAWN = 9  # quantities of a program of any size that get a density
@@ -109,12 +115,9 @@ class Sections:
 def build(fit: Fit, assessment: Assessment) -> Sections:
     """Compute all sections; what the fit has no groups for is left out."""
     shown, resampled = equally_weighted(fit)
-    mixture, blocks, ratings = (
-        mixture_report(shown),
-        block_report(shown, assessment),
-        rating_report(shown, assessment),
-    )
-    own = mixture or blocks or ratings
+    mixture, blocks = mixture_report(shown), block_report(shown, assessment)
+    told = rating_report(shown, assessment) or autoencoder_report(shown, assessment)
+    own = mixture or blocks or told
     found = _found(shown, assessment)
     labels = [scalar.label for scalar in found] if fit.has_draws else recorded_labels(fit, assessment)
     worst = worst_labels(assessment, labels, N_WORST)
@@ -135,10 +138,10 @@ def build(fit: Fit, assessment: Assessment) -> Sections:
         nodes=blocks.nodes if blocks is not None else None,
         parameters=parameter_rows(fit, found, noted=banner.state != "failed") if series is not None else [],
         overview=overview(fit, assessment) if series is None else None,
-        predictive=_predictive(shown, forecast, replicated, ratings),
+        predictive=_predictive(shown, forecast, replicated, told),
         checks=describe_checks(assessment),
         found_out=engine_facts(fit),
-        diagnostics=[*(ratings.computation if ratings else []), *_diagnostics(fit, assessment, found, worst)],
+        diagnostics=[*(told.computation if told else []), *_diagnostics(fit, assessment, found, worst)],
         scalar_summary=summary_table(assessment, labels),
         worst_summary=summary_table(assessment, worst),
         table=parameter_table(fit, assessment),
@@ -201,7 +204,7 @@ def _results(fit: Fit, assessment: Assessment, found: list[Scalar], own: Own | N
     series = fit.provenance.card.series
     if not fit.has_draws:
         return []
-    if isinstance(own, BlockReport | RatingReport):
+    if isinstance(own, BlockReport | RatingReport | AutoencoderReport):
         return own.results
     if series is None:
         return [*(own.figures if own is not None else _distributions(fit, assessment, found))]
@@ -221,15 +224,15 @@ def _distributions(fit: Fit, assessment: Assessment, found: list[Scalar]) -> lis
 
 
 def _predictive(
-    fit: Fit, forecast: Forecasts | None, replicated: list[Replicated], ratings: RatingReport | None
+    fit: Fit, forecast: Forecasts | None, replicated: list[Replicated], told: Told | None
 ) -> list[Figure | GroupTable]:
     series = fit.provenance.card.series
     if not fit.has_draws:
         return []
     if fit.provenance.card.blocks is not None:
         return [*block_predictive(fit)]
-    if ratings is not None:
-        return ratings.predictive
+    if told is not None:
+        return told.predictive
     if series is None:
         return [*replication_figures(replicated)]
     made = [predictive_figure(fit, series)]
@@ -239,7 +242,7 @@ def _predictive(
 
 
 def _diagnostics(fit: Fit, assessment: Assessment, found: list[Scalar], worst: Sequence[str]) -> list[Figure]:
-    if not fit.has_draws:
+    if not fit.has_draws or fit.provenance.card.autoencoder is not None:
         return []
     if fit.provenance.kind != "mcmc":
         means = running_mean_figure(found, 1) if fit.provenance.kind == "iid" else None

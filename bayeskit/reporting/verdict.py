@@ -95,7 +95,7 @@ def describe(
         missing=fit.missing or (() if fit.has_draws else (say("This run has no draws."),)),
         state=state,
         sentence=sentence_of[state](),
-        adequate=(forecast is None or forecast.adequate) and fit.provenance.kind != "point" and not rough,
+        adequate=(forecast is None or forecast.adequate) and not rough and _may_pass(fit, noted),
         failed=each_remedy_once(failed),
         unchecked=_not_checked(fit, checks, outline, sensitivity),
         next_step=joined(
@@ -108,6 +108,14 @@ def describe(
         noted=each_remedy_once(noted),
         rough=rough,
     )
+
+
+def _may_pass(fit: Fit, noted: Sequence[Check]) -> bool:
+    """Whether all may be well: a point has no distribution to be right, but networks may hold for rows held out."""
+    networks = fit.provenance.card.autoencoder
+    if networks is not None:
+        return networks.n_held_out > 0 and not noted
+    return fit.provenance.kind != "point"
 
 
 def _fit_again(fit: Fit, outline: Outline) -> str:

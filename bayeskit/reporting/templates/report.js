@@ -53,9 +53,10 @@ const figures = (() => {
   function draw(plot) {
     if (!plot.clientWidth) return;
     const spec = specOf(plot);
-    const { square, matrix, space } = spec.behaviour;
+    const { square, matrix, space, ratio } = spec.behaviour;
     if (square) plot.style.maxWidth = `${Number(plot.dataset.height) + 40}px`;
     if (square || matrix || space) plot.style.height = `${heightOf(plot)}px`;
+    if (ratio) plot.style.height = `${pictureHeight(plot, spec.behaviour)}px`;
     const layout = sized(spec, plot.clientWidth, plot.clientHeight, styleValue);
     Plotly.react(plot, resolve(spec.data), layout, CONFIG);
     if (spec.series && !spec.followed) plot.on("plotly_relayout", (event) => follow(plot, spec, event));
@@ -73,6 +74,10 @@ const figures = (() => {
 
   // What is square stays so where the page is narrow.
   const heightOf = (plot) => Math.min(Number(plot.dataset.height), Math.round(plot.clientWidth * 1.08) + 24);
+
+  // Pictures keep their shape: as high as their width asks for, and what stands beside them.
+  const pictureHeight = (plot, { ratio, sides }) =>
+    Math.min(Number(plot.dataset.height), Math.round((plot.clientWidth - sides) * ratio) + sides);
 
   // On narrow panels: fewer ticks, and axis titles only where there is room for them.
   function fitTo(layout) {

@@ -1,0 +1,116 @@
+"""Many images as one picture: a sheet of tiles, grey or in colour, that a figure holds as PNG in few bytes.
+
+What is not a number is seen through, so that gaps and hidden parts have the page's own colour.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayeskit.reporting import figures as f
+
+Floats = NDArray[np.float64]
+
+GAP = 0.1  # between tiles, of their height
+BREAK = 0.45  # between blocks of rows
+_COLOUR_TYPES = {2: 4, 4: 6}  # PNG's: grey, or red, green and blue, each with how much is seen through
+_SIDES = 62  # pixels of a panel beside its picture
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture: its source, its pixels, and where the middles of its rows and columns of tiles are, in pixels."""
+
+    source: str
+    height: int
+    width: int
+    rows: tuple[float, ...]
+    columns: tuple[float, ...]
+
+
+def sheet_of(blocks: Sequence[Floats]) -> Sheet:
+    """Lay images out in rows and columns.
+
+    Parameters
+    ----------
+    blocks
+        Each ``n_rows x n_columns x height x width (x 3)``, from 0, black, to 1; they stand one below the other, a
+        little apart. All have as many columns.
+    """
+    tall, wide = blocks[0].shape[2:4]
+    gap = max(1, round(GAP * tall))
+    apart = max(gap + 1, round(BREAK * tall))
+    parts: list[Floats] = []
+    rows: list[float] = []
+    top = 0
+    for place, block in enumerate(blocks):
+        for line, images in enumerate(block):
+            if parts:
+                space = apart if line == 0 and place else gap
+                parts.append(np.full((space, *parts[0].shape[1:]), np.nan))
+                top += space
+            parts.append(_side_by_side(images, gap))
+            rows.append(top + (tall - 1) / 2)
+            top += tall
+    pixels = np.concatenate(parts)
+    columns = tuple(place * (wide + gap) + (wide - 1) / 2 for place in range(blocks[0].shape[1]))
+    return Sheet(png(pixels), pixels.shape[0], pixels.shape[1], tuple(rows), columns)
+
+
+def png(pixels: Floats) -> str:
+    """Return pixels, ``height x width (x 3)`` from 0 to 1, as the URI of a PNG; the same pixels give the same text."""
+    image = pixels[..., None] if pixels.ndim == 2 else pixels
+    seen = np.isfinite(image).all(-1, keepdims=True)
+    whole = np.concatenate([np.where(seen, image, 0.0), seen], axis=-1)
+    levels = np.rint(255 * np.clip(whole, 0, 1)).astype(np.uint8)
+    height, width, channels = levels.shape
+    head = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
+    lines = np.concatenate([np.zeros((height, 1), dtype=np.uint8), levels.reshape(height, -1)], axis=1)
+    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))
+    data = _SIGNATURE + b"".join(map(_chunk, *zip(*parts, strict=True)))
+    return f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def picture(sheet: Sheet, alt: str, *, label: str = "", most: int = 620, **changes: Any) -> f.Panel:
+    """Return a panel of a sheet; ``changes`` are merged into its layout, ``most`` is its height in pixels at most."""
+    bare = {"showgrid": False, "ticks": "", "showticklabels": False, "constrain": "domain"}
+    layout = f.layout(
+        xaxis={**bare, "range": [-0.5, sheet.width - 0.5]},
+        yaxis={**bare, "range": [sheet.height - 0.5, -0.5], "scaleanchor": "x", "scaleratio": 1},
+        margin={"l": 8, "r": 4, "t": 4, "b": 8},
+    )
+    ratio = sheet.height / sheet.width
+    return f.Panel(
+        [{"type": "image", "source": sheet.source, "hoverinfo": "skip"}],
+        f.merge(layout, changes),
+        alt,
+        label=label,
+        height=min(most, round(860 * ratio) + _SIDES),
+        behaviour={"ratio": ratio, "sides": _SIDES if changes else 12},
+    )
+
+
+def ticks(places: Sequence[float], texts: Sequence[str], title: str = "") -> dict[str, Any]:
+    """Return an axis that says what rows or columns of tiles are."""
+    told = [f.plot_text(text) for text in texts]
+    return {"showticklabels": True, "tickvals": list(places), "ticktext": told, "title": {"text": f.plot_text(title)}}
+
+
+def _side_by_side(images: Floats, gap: int) -> Floats:
+    space = np.full((images.shape[1], gap, *images.shape[3:]), np.nan)
+    pieces = [piece for image in images for piece in (space, image)]
+    made: Floats = np.concatenate(pieces[1:], axis=1)
+    return made
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
