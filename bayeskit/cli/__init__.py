@@ -14,6 +14,7 @@ from bayeskit.cli.data import data_app
 from bayeskit.cli.fitting import fit_app, run, script_app
 from bayeskit.cli.pages import compare, demo, doctor, index, report
 from bayeskit.cli.recommending import recommend
+from bayeskit.cli.resuming import resume
 from bayeskit.cli.stan import stan_app
 from bayeskit.cli.using import generate, predict
 
@@ -29,7 +30,7 @@ app.add_typer(script_app, name="script")
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(stan_app, name="stan")
 app.add_typer(data_app, name="data")
-for command in (run, predict, generate, recommend, report, compare, crosscheck, index, demo, doctor):
+for command in (run, resume, predict, generate, recommend, report, compare, crosscheck, index, demo, doctor):
     app.command()(command)
 
 
@@ -55,7 +56,8 @@ def main() -> None:
             raise
         _fail(str(error) or type(error).__name__, getattr(error, "exit_status", 1), unexpected=_is_bug(error))
     if status in (128 + signal.SIGINT, 128 + signal.SIGTERM):
-        _fail("interrupted; an unfinished run is not kept, but the simulations of a calibration are", status)
+        kept = "the state of a training (bayeskit resume) and the simulations of a calibration"
+        _fail(f"interrupted; nothing of an unfinished run is kept but {kept}", status)
     sys.exit(status if isinstance(status, int) else 0)
 
 

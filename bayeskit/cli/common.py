@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bayeskit.cli.options import EXIT_VERDICT_FAILED, IMPUTATION, SAMPLERS
+from bayeskit.cli.options import EXIT_VERDICT_FAILED, IMPUTATION, SAMPLERS, TRAINING
 
 if TYPE_CHECKING:
     from bayeskit.core.types import Assessment
@@ -64,6 +64,25 @@ def rating_task(data: str, given: Mapping[str, Any], base: AnyConfig | None = No
     )
 
 
+def autoencoder_task(name: str, data: str, given: Mapping[str, Any]) -> Task:
+    """Sort the options of the autoencoders' commands."""
+    from bayeskit.tasks import MODELS, Task, configured
+
+    load = ("columns", "condition", "label", "binarise", "first")
+    options = ("latent", "architecture", "likelihood", "latent_prior", "shared_noise", "denoise", "hold_out")
+    own = {"hidden": _sizes(given["hidden"])} | ({"quadrants": given["quadrants"]} if name == "cvae" else {})
+    training = {key: given[key] for key in TRAINING if key != "seed"}
+    config = configured("amortised", training, MODELS[name].configs["amortised"])
+    return Task(
+        name=name,
+        data=data,
+        load_options={key: given[key] for key in load},
+        options={**{key: given[key] for key in options}, **own},
+        config=config,
+        seed=given["seed"],
+    )
+
+
 def _task(
     name: str,
     data: str,
@@ -91,15 +110,21 @@ def _task(
     )
 
 
+def _sizes(text: str | None) -> list[int] | None:
+    if text is None or text == "none":
+        return None if text is None else []
+    return [_whole("--hidden", size, "none") for size in text.split(",")]
+
+
 def _blocks(option: str, text: str | None) -> int | str | None:
     return text if text in (None, "auto") else _whole(option, str(text))
 
 
-def _whole(option: str, text: str) -> int:
+def _whole(option: str, text: str, other: str = "auto") -> int:
     try:
         return int(text)
     except ValueError:
-        raise typer.BadParameter(f"{option} must be a whole number or auto, got '{text}'") from None
+        raise typer.BadParameter(f"{option} must be a whole number or {other}, got '{text}'") from None
 
 
 def method_config(

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from bayeskit.cli.common import (
+    autoencoder_task,
     block_task,
     default_out,
     finish,
@@ -21,13 +22,17 @@ from bayeskit.cli.common import (
 )
 from bayeskit.cli.options import (
     BLOCKS,
+    COMPLETION,
     ENGINE,
+    EXAMPLES,
     IMPUTATION,
     MIXTURE,
     RATINGS,
     RUN,
     SCRIPT,
+    TRAINING,
     WEATHER,
+    ExamplesFile,
     GraphFile,
     PointsFile,
     ProgramTable,
@@ -98,6 +103,20 @@ def fit_bmf(data: RatingsFile, **given: Any) -> None:
     _fit(rating_task(data, given), given)
 
 
+@fit_app.command("vae")
+@takes(EXAMPLES, TRAINING, RUN)
+def fit_vae(data: ExamplesFile, **given: Any) -> None:
+    """Images or a table: a variational autoencoder, which finds a few codes that tell what a row looks like."""
+    _fit(autoencoder_task("vae", data, given), given)
+
+
+@fit_app.command("cvae")
+@takes(EXAMPLES, COMPLETION, TRAINING, RUN)
+def fit_cvae(data: ExamplesFile, **given: Any) -> None:
+    """Images or a table given conditions: a conditional variational autoencoder, to generate rows at will."""
+    _fit(autoencoder_task("cvae", data, given), given)
+
+
 @fit_app.command(_DENSITY)
 @takes(ENGINE, RUN)
 def fit_target(target: _TARGET, **given: Any) -> None:
@@ -137,6 +156,20 @@ def script_sbm(data: GraphFile, **given: Any) -> None:
 def script_bmf(data: RatingsFile, **given: Any) -> None:
     """Print the script for a matrix factorisation."""
     _script(rating_task(data, given), given)
+
+
+@script_app.command("vae")
+@takes(EXAMPLES, TRAINING, SCRIPT)
+def script_vae(data: ExamplesFile, **given: Any) -> None:
+    """Print the script for a variational autoencoder."""
+    _script(autoencoder_task("vae", data, given), given)
+
+
+@script_app.command("cvae")
+@takes(EXAMPLES, COMPLETION, TRAINING, SCRIPT)
+def script_cvae(data: ExamplesFile, **given: Any) -> None:
+    """Print the script for a conditional variational autoencoder."""
+    _script(autoencoder_task("cvae", data, given), given)
 
 
 @script_app.command(_DENSITY)

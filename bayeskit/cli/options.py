@@ -302,6 +302,71 @@ MissingRatings = Annotated[
 ]
 Ridge = Annotated[float | None, typer.Option(help="als, gd, nmf: penalty on the squares of the factors.")]
 
+# The autoencoders' own, and those of their training.
+ExamplesFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="Images: a data set's name (digits, mnist), a folder, .npz or IDX; or a table as CSV or Parquet.",
+    ),
+]
+Condition = Annotated[
+    str | None,
+    typer.Option("--condition", help="What rows are given: names of columns with commas, or label of images."),
+]
+Label = Annotated[str | None, typer.Option(help="Column of a table with known groups, which colour the codes.")]
+Binarise = Annotated[
+    Literal["none", "static", "dynamic"],
+    typer.Option(help="Grey as it is; made black and white once, grey being the chance; or anew in each step."),
+]
+First = Annotated[int | None, typer.Option(help="Only so many of the first rows.")]
+Latent = Annotated[int, typer.Option(help="Number of codes of a row.")]
+Hidden = Annotated[
+    str | None,
+    typer.Option(
+        help="Sizes of the encoder's hidden layers, or numbers of channels, with commas; the decoder has the same in "
+        "reverse; none for a linear model."
+    ),
+]
+Architecture = Annotated[Literal["mlp", "conv"], typer.Option(help="Of the networks: layers, or convolutions.")]
+RowLikelihood = Annotated[
+    Literal["bernoulli", "continuous-bernoulli", "gaussian", "categorical"] | None,
+    typer.Option("--likelihood", help="Of pixels or columns (bernoulli of images, gaussian of tables)."),
+]
+LatentPrior = Annotated[
+    Literal["normal", "laplace"], typer.Option(help="Of a code: standard normal, or Laplace, for sparse ones.")
+]
+SharedNoise = Annotated[
+    bool | None, typer.Option(help="gaussian: one standard deviation for all columns, in units of their own.")
+]
+Denoise = Annotated[
+    float, typer.Option(help="Sd of noise on the encoder's input, in grey from 0 to 1 or in a column's sds.")
+]
+HeldOutRows = Annotated[
+    float, typer.Option("--hold-out", help="Share of the rows that judges the training; not where the data say it.")
+]
+Quadrants = Annotated[int, typer.Option(help="Quadrants of an image that are given, to complete the others: 1 to 3.")]
+Epochs = Annotated[int | None, typer.Option(help="Most passes over the data (200).")]
+RowsAStep = Annotated[int | None, typer.Option("--batch-size", help="Rows a step (128).")]
+TrainingRate = Annotated[float | None, typer.Option("--learning-rate", help="Adam's (0.001).")]
+TrainingSchedule = Annotated[
+    Literal["constant", "cosine"] | None, typer.Option("--schedule", help="What becomes of the rate (constant).")
+]
+Beta = Annotated[float | None, typer.Option(help="Weight of the divergence between codes and prior (1).")]
+KLWarmup = Annotated[int | None, typer.Option(help="Epochs over which that weight rises from 0 (0).")]
+FreeBits = Annotated[float | None, typer.Option(help="Nats of divergence that a code has for nothing (0).")]
+Patience = Annotated[
+    int | None, typer.Option(help="Epochs without a better bound of rows held out, after which it ends; 0: never (20).")
+]
+Clip = Annotated[float | None, typer.Option(help="Largest norm of a gradient (none).")]
+CheckpointEvery = Annotated[
+    float | None, typer.Option(help="Seconds between two states kept, from which bayeskit resume goes on (30).")
+]
+Compile = Annotated[
+    Literal["auto", "always", "never"] | None,
+    typer.Option(help="Whether to compile the training step; auto: where that takes less time than it saves."),
+]
+
 # A Pyro program's own.
 PyroReference = Annotated[
     str, typer.Argument(metavar="FILE.py:PROGRAM", help="A function with pyro.sample statements in a Python file.")
@@ -394,6 +459,38 @@ RATINGS: Group = {
 }
 IMPUTATION: Group = {"missing": (MissingRatings, None), "ridge": (Ridge, None)}
 """Options of the engines of point estimates of a factorisation alone."""
+EXAMPLES: Group = {
+    "columns": (Columns, None),
+    "condition": (Condition, None),
+    "label": (Label, None),
+    "binarise": (Binarise, "none"),
+    "first": (First, None),
+    "latent": (Latent, 2),
+    "hidden": (Hidden, None),
+    "architecture": (Architecture, "mlp"),
+    "likelihood": (RowLikelihood, None),
+    "latent_prior": (LatentPrior, "normal"),
+    "shared_noise": (SharedNoise, None),
+    "denoise": (Denoise, 0.0),
+    "hold_out": (HeldOutRows, 0.1),
+}
+COMPLETION: Group = {"quadrants": (Quadrants, 0)}
+TRAINING: Group = {
+    "epochs": (Epochs, None),
+    "batch_size": (RowsAStep, None),
+    "learning_rate": (TrainingRate, None),
+    "schedule": (TrainingSchedule, None),
+    "beta": (Beta, None),
+    "kl_warmup": (KLWarmup, None),
+    "free_bits": (FreeBits, None),
+    "patience": (Patience, None),
+    "clip": (Clip, None),
+    "checkpoint_every": (CheckpointEvery, None),
+    "compile": (Compile, None),
+    "seed": (Seed, 1),
+    "device": (Device, None),
+}
+"""Of autoencoders, which a single engine trains."""
 SAMPLERS: Group = {
     "chains": (EngineChains, None),
     "warmup": (EngineWarmup, None),

@@ -96,12 +96,14 @@ class AmortisedProgram(Protocol):
         """Return what the functions are called with: here is drawn what is drawn anew in each step."""
         ...
 
-    def model(self, *batch: torch.Tensor) -> Any:
-        """Run as a Pyro function: its only plate is over the batch, and has latent and observed sites."""
+    @property
+    def model(self) -> Callable[..., Any]:
+        """A Pyro function of these tensors: its only plate is over the batch, and has latent and observed sites."""
         ...
 
-    def guide(self, *batch: torch.Tensor) -> Any:
-        """Run as a Pyro function with the same latent sites, whose draws are differentiable."""
+    @property
+    def guide(self) -> Callable[..., Any]:
+        """A Pyro function of these tensors with the same latent sites, whose draws are differentiable."""
         ...
 
 

@@ -16,6 +16,7 @@ from bayeskit.models.pyro_program import PyroProgram
 from bayeskit.models.references import load_model
 from bayeskit.models.sbm import SBM, six_nodes
 from bayeskit.models.targets import TARGETS, Target
+from bayeskit.models.vae import VAE
 from bayeskit.tasks import templates
 from bayeskit.tasks.engines import ENGINES, AnyConfig, configured, engine_of
 from bayeskit.tasks.fitting import check_seed, command_options, script_of
@@ -28,6 +29,7 @@ DEFAULT_ENGINES: dict[type, str] = {
     GMM: "gibbs",
     SBM: "vb",
     BMF: "gibbs",
+    VAE: "amortised",
 }
 """Of all other models, Stan."""
 MADE_UP: Mapping[str, Callable[[], AnyDensity]] = {"gmm": three_groups, "sbm": six_nodes, "bmf": few_ratings}

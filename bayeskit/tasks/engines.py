@@ -9,6 +9,7 @@ from bayeskit.core.devices import resolve_device
 from bayeskit.core.errors import ConfigError
 from bayeskit.core.words import listing
 from bayeskit.inference.alternating import ALSConfig, GDConfig, NMFConfig
+from bayeskit.inference.amortised import AmortisedConfig
 from bayeskit.inference.em import EMConfig
 from bayeskit.inference.exact import ExactConfig
 from bayeskit.inference.gibbs import GibbsConfig
@@ -26,7 +27,7 @@ from bayeskit.inference.vb import VBConfig
 AnySamplerConfig = MetropolisConfig | RejectionConfig | ImportanceConfig | SMCConfig
 AnyUpdatesConfig = GibbsConfig | EMConfig | VBConfig | SpectralConfig | ALSConfig | GDConfig | NMFConfig
 """Of engines that need a model's own updates."""
-AnyConfig = AnyStanConfig | NUTSConfig | SVIConfig | AnyUpdatesConfig | AnySamplerConfig | ExactConfig
+AnyConfig = AnyStanConfig | NUTSConfig | SVIConfig | AmortisedConfig | AnyUpdatesConfig | AnySamplerConfig | ExactConfig
 
 ENGINES: dict[str, type[AnyConfig]] = {
     "stan": StanConfig,
@@ -39,6 +40,7 @@ ENGINES: dict[str, type[AnyConfig]] = {
     "als": ALSConfig,
     "gd": GDConfig,
     "nmf": NMFConfig,
+    "amortised": AmortisedConfig,
     "metropolis": MetropolisConfig,
     "rejection": RejectionConfig,
     "importance": ImportanceConfig,

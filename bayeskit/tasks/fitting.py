@@ -13,8 +13,10 @@ from bayeskit.core.errors import ConfigError
 from bayeskit.inference.stan import StanConfig
 from bayeskit.models.program import StanProgram, stan_program
 from bayeskit.tasks import templates
-from bayeskit.tasks.engines import AnyConfig, engine_of
+from bayeskit.tasks.engines import ENGINES, AnyConfig, engine_of
 from bayeskit.tasks.models import MODELS, default_config_of
+
+_VERSION = 1  # of a task's record
 
 
 class Scripted(Protocol):
@@ -88,6 +90,30 @@ class Task:
     def settings(self) -> dict[str, Any]:
         """What ``run.json`` keeps of the options."""
         return {**self.load_options, **self.options, "device": "cpu", **self.config.model_dump()}
+
+    def record(self) -> dict[str, Any]:
+        """Return the task as values for JSON, from which ``of_record`` makes it anew."""
+        plain = {"name": self.name, "data": self.data, "seed": self.seed, "engine": self.engine}
+        options = {"options": dict(self.options), "load_options": dict(self.load_options)}
+        return {"version": _VERSION, **plain, **options, "config": self.config.model_dump()}
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Task:
+        """Return the task that a record is of.
+
+        Raises
+        ------
+        ConfigError
+            If the record is damaged, or of another version.
+        """
+        try:
+            if record["version"] != _VERSION:
+                raise ConfigError(f"it is of version {record['version']}, this bayeskit knows {_VERSION}")
+            config = ENGINES[record["engine"]](**record["config"])
+            options, load = dict(record["options"]), dict(record["load_options"])
+            return cls(str(record["name"]), str(record["data"]), options, load, config, int(record["seed"]))
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"it is damaged ({error!r})") from None
 
     def build(self) -> Any:
         """Read the file and make the model."""
@@ -213,11 +239,15 @@ def command_options(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> li
     """Return options as the command line has them, without those at their defaults."""
     words = []
     for option, value in given.items():
-        if value is None or value in ([], ()) or (option in defaults and defaults[option] == value):
+        unlike = defaults.get(option) is not None or option not in defaults
+        if value is None or (value in ([], ()) and unlike) or (option in defaults and defaults[option] == value):
             continue
         name = f"--{option.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(name if value else f"--no-{option.replace('_', '-')}")
+            continue
+        if isinstance(value, list | tuple) and all(isinstance(part, int) for part in value):
+            words += [name, ",".join(map(str, value)) or "none"]
             continue
         for single in value if isinstance(value, list | tuple) else [value]:
             words += [name, str(single)]

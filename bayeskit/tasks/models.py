@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bayeskit.datasets.examples import load_examples
 from bayeskit.datasets.graphs import load_graph
 from bayeskit.datasets.points import load_points
 from bayeskit.datasets.ratings import load_ratings
 from bayeskit.datasets.weather import load_weather
 from bayeskit.inference.alternating import ALSConfig, GDConfig, NMFConfig
+from bayeskit.inference.amortised import AmortisedConfig
 from bayeskit.inference.em import EMConfig
 from bayeskit.inference.exact import ExactConfig
 from bayeskit.inference.gibbs import GibbsConfig
@@ -23,6 +25,7 @@ from bayeskit.inference.stan import StanConfig
 from bayeskit.inference.svi import SVIConfig
 from bayeskit.inference.vb import VBConfig
 from bayeskit.models.bmf import bmf
+from bayeskit.models.vae import cvae, vae
 from bayeskit.models.weather import weather
 from bayeskit.tasks.blocks import sbm
 from bayeskit.tasks.engines import AnyConfig
@@ -115,6 +118,13 @@ MODELS = {
         },
         demo={},
     ),
+    "vae": ModelEntry(
+        load=load_examples,
+        build=vae,
+        configs={"amortised": AmortisedConfig()},
+        demo={"vae-digits": ("digits", {}, {"latent": 2})},
+    ),
+    "cvae": ModelEntry(load=load_examples, build=cvae, configs={"amortised": AmortisedConfig()}, demo={}),
 }
 
 

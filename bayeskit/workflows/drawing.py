@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from bayeskit.core.proposals import Proposal
 from bayeskit.core.types import Draws
 from bayeskit.inference._stan_density import StanDensity, stan_density
 from bayeskit.inference.alternating import ALSConfig, GDConfig, NMFConfig, fit_alternating
+from bayeskit.inference.amortised import AmortisedConfig, fit_amortised
 from bayeskit.inference.em import EMConfig, fit_em
 from bayeskit.inference.exact import ExactConfig, draw_exact
 from bayeskit.inference.gibbs import GibbsConfig, fit_gibbs
@@ -37,24 +39,31 @@ from bayeskit.models.program import StanProgram
 from bayeskit.models.pyro_program import PyroProgram
 from bayeskit.models.sbm import SBM
 from bayeskit.models.targets import Target
+from bayeskit.models.vae import VAE
 from bayeskit.models.weather import WeatherModel
 from bayeskit.tasks import MODELS, AnyConfig, AnyUpdatesConfig, engine_of
 
-Model = WeatherModel | GMM | SBM | BMF | StanProgram | DensityModel | PyroProgram | Target
+Model = WeatherModel | GMM | SBM | BMF | VAE | StanProgram | DensityModel | PyroProgram | Target
 Progress = Callable[[int, int], None]
 
 
 def draw(
-    model: Model, config: AnyConfig, *, seed: int, output_dir: Path | None = None, progress: Progress | None = None
+    model: Model,
+    config: AnyConfig,
+    *,
+    seed: int,
+    output_dir: Path | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
 ) -> Draws:
-    """Run the engine that the configuration is for on a model.
+    """Run the engine that the configuration is for on a model; a training goes on from what it finds in a checkpoint.
 
     Raises
     ------
     ConfigError
         If this engine cannot draw from the model.
     """
-    if isinstance(model, GMM | SBM | BMF) and engine_of(config) not in MODELS[model.name].configs:
+    if isinstance(model, GMM | SBM | BMF | VAE) and engine_of(config) not in MODELS[model.name].configs:
         known = ", ".join(MODELS[model.name].configs)
         raise ConfigError(f"engine {engine_of(config)} cannot fit {model.name}; choose from {known}")
     if isinstance(config, AnyUpdatesConfig):
@@ -63,6 +72,10 @@ def draw(
         return _run_blocks(model, config, seed, progress)
     if isinstance(model, BMF):
         return _run_factors(model, config, seed, progress)
+    if isinstance(model, VAE):
+        return _train(model, config, seed, checkpoint, progress)
+    if isinstance(config, AmortisedConfig):
+        raise ConfigError(f"engine amortised trains autoencoders, which {model.name} is not; take another engine")
     if isinstance(config, NUTSConfig | SVIConfig):
         return _run_pyro(model, config, seed, progress)
     if isinstance(config, ExactConfig):
@@ -140,6 +153,25 @@ def _run_factors(model: BMF, config: AnyConfig, seed: int, progress: Progress | 
     return replace(draws, values=values, groups={**draws.groups, **groups})
 
 
+def _train(model: VAE, config: AnyConfig, seed: int, checkpoint: Path | None, progress: Progress | None) -> Draws:
+    """Train the networks of an autoencoder, and compute what they make of the data."""
+    from bayeskit.models.autoencoders.summary import summarise
+
+    assert isinstance(config, AmortisedConfig)
+    draws = fit_amortised(
+        model.training(seed),
+        config,
+        seed=seed,
+        checkpoint=checkpoint,
+        identity={"the model": repr(model.spec), "the data": model.data.source.sha256},
+        progress=progress,
+    )
+    began = time.perf_counter()
+    found = summarise(model, draws.groups["weights"], seed=seed)
+    timings = {**draws.timings, "summary": time.perf_counter() - began}
+    return replace(draws, values=found.values, groups={**draws.groups, **found.groups}, timings=timings)
+
+
 @contextmanager
 def density_of(model: Model, *, seed: int, output_dir: Path | None = None) -> Iterator[Density]:
     """Give a model's log density: its own, its Pyro program's, or what Stan computes of its Stan program."""
@@ -150,7 +182,7 @@ def density_of(model: Model, *, seed: int, output_dir: Path | None = None) -> It
 
         yield pyro_density(*model.pyro_program(), starts=model.starts if isinstance(model, GMM) else None)
     else:
-        assert not isinstance(model, SBM | BMF)  # which no engine of densities fits
+        assert not isinstance(model, SBM | BMF | VAE)  # which no engine of densities fits
         with stan_density(model, seed=seed, output_dir=output_dir) as density:
             yield density
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ from bayeskit.core.files import write_text
 from bayeskit.core.provenance import hardware, versions
 from bayeskit.core.types import Assessment, Fit, Kind, Provenance, Source
 from bayeskit.datasets._problems import counted
+from bayeskit.diagnostics.autoencoders import assess_autoencoder
 from bayeskit.diagnostics.convergence import assess_convergence
 from bayeskit.diagnostics.independent import assess_independent
 from bayeskit.diagnostics.mixtures import assess_mixture
@@ -28,6 +31,7 @@ from bayeskit.models.program import StanProgram
 from bayeskit.models.pyro_program import PyroProgram
 from bayeskit.models.sbm import SBM
 from bayeskit.models.targets import Target
+from bayeskit.models.vae import VAE
 from bayeskit.models.weather import WeatherModel
 from bayeskit.posterior import to_datatree
 from bayeskit.tasks import (
@@ -64,6 +68,7 @@ def fit(
     config: AnyConfig | None = None,
     seed: int = 1,
     output_dir: Path | None = None,
+    checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Fit:
     """Fit a model.
@@ -71,14 +76,14 @@ def fit(
     Parameters
     ----------
     model
-        From ``weather``, ``gmm``, ``sbm``, ``bmf``, ``stan_program``, ``density``, ``pyro_program``, ``load_program``
-        or ``target``.
+        From ``weather``, ``gmm``, ``sbm``, ``bmf``, ``vae``, ``cvae``, ``stan_program``, ``density``, ``pyro_program``,
+        ``load_program`` or ``target``.
     engine
         What fits: ``stan``, ``nuts`` or ``svi`` (Pyro programs), ``gibbs`` or ``em`` (mixtures), ``vb``, ``gibbs`` or
-        ``spectral`` (block models), ``gibbs``, ``als``, ``gd`` or ``nmf`` (factorisations), ``metropolis``,
-        ``rejection``, ``importance``, ``smc`` or ``exact``. Unless it or a configuration is given, ``gibbs`` for
-        mixtures and factorisations, ``vb`` for block models, Stan where there is a Stan program, ``nuts`` for Pyro's,
-        ``metropolis`` otherwise.
+        ``spectral`` (block models), ``gibbs``, ``als``, ``gd`` or ``nmf`` (factorisations), ``amortised``
+        (autoencoders), ``metropolis``, ``rejection``, ``importance``, ``smc`` or ``exact``. Unless it or a
+        configuration is given, ``gibbs`` for mixtures and factorisations, ``vb`` for block models, ``amortised`` for
+        autoencoders, Stan where there is a Stan program, ``nuts`` for Pyro's, ``metropolis`` otherwise.
     config
         How the engine runs, e.g. ``StanConfig`` or ``MetropolisConfig``, which also says which engine; the model's
         defaults unless given. A Stan program also takes ``PathfinderConfig``, ``LaplaceConfig``, ``VariationalConfig``
@@ -87,6 +92,9 @@ def fit(
         From 0 to 2**32 - 1. The same seed, machine and versions give the same bits.
     output_dir
         Where the engine keeps its own files while it runs; a temporary folder unless given.
+    checkpoint
+        File in which the training of an autoencoder keeps its state now and then; one that it finds there it goes on
+        from, to the same bits.
     progress
         Hears how much is done, of how much, from the samplers.
 
@@ -108,7 +116,7 @@ def fit(
     """
     task = task_of(model, configuration(model, engine, config), seed)
     started, clock = datetime.now(UTC), time.perf_counter()
-    draws = draw(model, task.config, seed=seed, output_dir=output_dir, progress=progress)
+    draws = draw(model, task.config, seed=seed, output_dir=output_dir, checkpoint=checkpoint, progress=progress)
     if isinstance(model, BMF) and draws.kind != "point":
         draws = replace(draws, groups={**draws.groups, "baselines": baselines(model, seed)})
     stan = {"stan": str(draws.engine["stan"])} if "stan" in draws.engine else {}
@@ -145,6 +153,8 @@ def assess(fit: Fit) -> Assessment:
         return assess_partition(fit, assessment)
     if fit.provenance.card.factors is not None:
         return assess_ratings(fit, assessment)
+    if fit.provenance.card.autoencoder is not None:
+        return assess_autoencoder(fit, assessment)
     return assessment if fit.provenance.card.mixture is None else assess_mixture(fit, assessment)
 
 
@@ -204,7 +214,7 @@ def configuration(model: Model, engine: str | None, config: AnyConfig | None) ->
     found = config_of(engine, config, default)
     if config is not None:
         return found
-    if isinstance(model, WeatherModel | GMM | SBM | BMF):
+    if isinstance(model, WeatherModel | GMM | SBM | BMF | VAE):
         return default_config_of(model.name, engine or default, model.options) or found
     if isinstance(model, StanProgram):
         return found
@@ -220,13 +230,15 @@ def fit_to_folder(
     language: str = "en",
     figures: Format | None = None,
     progress: Progress | None = None,
+    resumed: bool = False,
 ) -> Assessment:
     """Do what ``bayeskit fit`` and ``stan run`` do: from files to a run folder. ``notify`` hears of each step.
 
     The report is in ``language``, and so are its ``figures`` for print; all else, ``run.json`` too, is in English.
+    A training keeps its state in the partial folder; ``resumed`` goes on from there.
     """
     model = task.build()
-    if isinstance(model, WeatherModel | GMM | SBM | BMF):  # a program may still refuse its data, in one line
+    if isinstance(model, WeatherModel | GMM | SBM | BMF | VAE):  # a program may still refuse its data, in one line
         notify(model.data.source.description)
         for note in model.data.source.notes:
             notify(note)
@@ -236,14 +248,32 @@ def fit_to_folder(
         sizes = list(model.spec.partitions.values())
         told = counted(sizes[0], "block") if len(sizes) == 1 else f"{sizes[0]} x {sizes[1]} blocks"
         notify(f"{told}, chosen by {model.options['criterion']}")
-    with runs.new_folder(out, overwrite=overwrite) as partial:
+    with runs.new_folder(out, overwrite=overwrite, resumed=resumed) as partial, _telling(partial, out, notify):
+        checkpoint = None
+        if isinstance(task, Task) and isinstance(model, VAE):
+            checkpoint = partial / runs.CHECKPOINT
+            how = {"overwrite": overwrite, "language": language, "figures": figures}
+            write_text(partial / runs.TASK, json.dumps({"task": task.record(), "folder": str(Path.cwd()), **how}))
         with runs.scratch(partial) as chains:
-            fitted = fit(model, config=task.config, seed=task.seed, output_dir=chains, progress=progress)
+            fitted = fit(
+                model, config=task.config, seed=task.seed, output_dir=chains, checkpoint=checkpoint, progress=progress
+            )
         notify("assessing the draws and writing the report")
         assessment = assess(fitted)
         problem = _write(fitted, assessment, partial, language, figures, notify)
     _tell(problem, out)
     return assessment
+
+
+@contextmanager
+def _telling(partial: Path, out: Path, notify: Notify) -> Iterator[None]:
+    """Say how to go on with a run that is stopped within the block, where it can be gone on with."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if (partial / runs.CHECKPOINT).exists():
+            notify(f"stopped; 'bayeskit resume {out}' goes on from here")
+        raise
 
 
 def task_of(model: Model, config: AnyConfig, seed: int) -> AnyTask:
@@ -266,6 +296,10 @@ def task_of(model: Model, config: AnyConfig, seed: int) -> AnyTask:
         return Task(model.name, model.data.source.path, model.options, model.data.options, config, seed)
     if isinstance(model, BMF) and model.data.source.sha256 and not model.reference:
         return Task(model.name, model.data.source.path, model.options, model.data.options, config, seed)
+    if isinstance(model, VAE):
+        if not model.data.source.sha256:
+            return DensityTask("", config, seed)
+        return Task(model.name, model.data.source.path, model.options, model.data.options, config, seed)
     if isinstance(model, PyroProgram) and model.reference and (model.source.sha256 or not (model.args or model.kwargs)):
         return PyroTask(model.reference, model.source.path or None, config, seed)
     if isinstance(model, GMM | SBM | BMF):
@@ -275,7 +309,7 @@ def task_of(model: Model, config: AnyConfig, seed: int) -> AnyTask:
 
 def _program_hash(model: Model) -> dict[str, str]:
     """Return what tells whether a program is still the one that ran."""
-    if isinstance(model, WeatherModel | Target | GMM | SBM | BMF) or not model.sha256:
+    if isinstance(model, WeatherModel | Target | GMM | SBM | BMF | VAE) or not model.sha256:
         return {}
     return {"program_sha256": model.sha256}
 
@@ -286,7 +320,7 @@ def _path_of_data(model: StanProgram) -> str | None:
 
 def source_of(model: Model) -> Source:
     """Return the file that a model's data came from."""
-    return model.data.source if isinstance(model, WeatherModel | GMM | SBM | BMF) else model.source
+    return model.data.source if isinstance(model, WeatherModel | GMM | SBM | BMF | VAE) else model.source
 
 
 def _write(
