@@ -41,7 +41,8 @@ def data_show(name: Name) -> None:
     rows = {"name": data_set.name, "what": data_set.title, "licence": data_set.licence, "here": _state(data_set)}
     rows["lies in"] = str(located(name) if data_set.shipped else folder_of(data_set))
     for number, source in enumerate(data_set.sources, 1):
-        rows[f"source {number}"] = f"{source}, {source.archive.filename}, SHA-256 {source.archive.sha256}"
+        checked = (f"{name}, SHA-256 {sha256}" for name, sha256 in source.checked.items())
+        rows[f"source {number}"] = ", ".join([str(source), *checked])
     for file, sha256 in data_set.files.items():
         rows[file] = f"SHA-256 {sha256}" if sha256 else "as its source has it"
     table(rows)

@@ -15,7 +15,7 @@ from bayeskit.datasets._cells import MISSING, parse_number
 from bayeskit.datasets._problems import Place, counted, listed, quote
 
 Floats = NDArray[np.float64]
-Cells = Floats | Sequence[str]
+Cells = NDArray[Any] | Sequence[str]
 
 KINDS = ("class", "number")
 UNKNOWN = "unknown"
@@ -148,18 +148,21 @@ def _numbers(name: str, cells: Cells, rows: NDArray[Any], place: Place, kind: st
     """Return a column's numbers, NaN where missing; None of texts."""
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "fiu":
         return cells.astype(np.float64)
-    parsed = [parse_number(str(text)) for text in cells]
-    wrong = [(rows[at], str(cells[at])) for at, number in enumerate(parsed) if number is None]
-    if not wrong:
-        return np.array(parsed, dtype=np.float64)
-    if kind == "number" or (kind is None and 2 * len(wrong) < len(parsed)):
+    texts, places = np.unique(np.asarray(cells, dtype=str), return_inverse=True)
+    parsed = [parse_number(str(text)) for text in texts]
+    mistaken = np.array([number is None for number in parsed], dtype=bool)[places]
+    if not mistaken.any():
+        return np.array(parsed, dtype=np.float64)[places]
+    if kind == "number" or (kind is None and 2 * mistaken.sum() < len(mistaken)):
+        wrong = [(rows[at], str(texts[places[at]])) for at in np.flatnonzero(mistaken)]
         remedy = f"correct it, or take the column as a class ({name}:class)"
         raise place.error("not a number, as most of the column are", remedy, column=name, cells=wrong)
     return None
 
 
 def _missing(texts: NDArray[np.str_]) -> NDArray[np.bool_]:
-    return np.array([text.lower() in MISSING for text in texts], dtype=bool)
+    found, places = np.unique(texts, return_inverse=True)
+    return np.array([text.lower() in MISSING for text in found], dtype=bool)[places]
 
 
 def _refuse_missing(name: str, missing: NDArray[np.bool_], rows: NDArray[Any], place: Place) -> None:

@@ -76,7 +76,7 @@ def conditions_of_images(
         if plain == LABEL and kind is None:
             kind = "class"
         cells = known[plain]
-        found = condition_of(plain, cells if cells.dtype.kind in "fiu" else list(cells), pictures.rows, place, kind)
+        found = condition_of(plain, cells, pictures.rows, place, kind)
         made.append(found)
         told.append(told_of(found, guessed=found.is_class and kind is None and cells.dtype.kind in "fiu"))
     return tuple(made), tuple(told)

@@ -11,14 +11,16 @@ import hashlib
 import re
 import struct
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.language import say
-from bayeskit.datasets._images_types import MOST_VALUES, Pictures, check_shape
+from bayeskit.datasets._images_types import Pictures, check_shape
 from bayeskit.datasets._problems import Place, counted, one_line, quote
 
 _BYTES = 8
@@ -26,6 +28,7 @@ _BYTES = 8
 _NAME = re.compile(r"(?P<part>.*)(?P<what>images|labels)[-.]idx(?P<n_sizes>\d)[-.]ubyte(?:\.gz)?")
 _FOR_TESTING = ("t10k", "test")
 _GREY_LEVELS = 256
+_AGAIN = "fetch or save it again"
 
 
 def is_idx_name(name: str) -> bool:
@@ -39,13 +42,13 @@ def idx_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda file: (_for_testing(file), file.name))
 
 
-def read_idx(files: list[Path], place: Place) -> Pictures:
+def read_idx(files: Sequence[Path], place: Place) -> Pictures:
     """Read images, and their labels where these lie beside them.
 
     Parameters
     ----------
     files
-        Of images, one for training, and perhaps one for testing.
+        Of images, one for training, or one for testing, or both in this order.
     place
         For messages.
 
@@ -58,48 +61,37 @@ def read_idx(files: list[Path], place: Place) -> Pictures:
         names = ", ".join(quote(file.name) for file in files[:3])
         raise place.error(f"{counted(len(files), 'file')} of images ({names})", "name the one to read")
     digest = hashlib.sha256()
-    images, labels = zip(*(_pair(file, place, digest) for file in files), strict=True)
-    shapes = {array.shape[1:] for array in images}
-    if len(shapes) > 1:
-        told = " and ".join(f"{height} x {width}" for height, width in sorted(shapes))
-        raise place.error(f"images for training and for testing of {told} pixels", "give files of one size")
-    known = [found for found in labels if found is not None]
-    if len(known) not in (0, len(files)):
-        raise place.error("only one of two files of images has labels", "put the other labels beside it")
-    values = images[0] if len(images) == 1 else np.concatenate(images)
-    check_shape(values.shape, place)
-    held = np.repeat([_for_testing(file) for file in files], [len(array) for array in images])
-    notes = () if len(files) == 1 else (_told_of_testing(int(held.sum())),)
+    values, n_images = _read(files, 3, place, digest)
+    labels = _labels(files, n_images, place, digest)
+    held = np.repeat([_for_testing(file) for file in files], n_images)
+    told = say("The publisher keeps the last {n} images for testing; they are not trained on.", n=f"{held.sum():,}")
     return Pictures(
         values=values,
         levels=_GREY_LEVELS,
         rows=np.arange(1, len(values) + 1),
         sha256=digest.hexdigest(),
-        labels=np.concatenate(known).astype(str) if known else None,
+        labels=None if labels is None else labels.astype(str),
         held_out=held if len(files) == 2 else None,
-        notes=notes,
+        notes=(told,) if len(files) == 2 else (),
     )
-
-
-def _told_of_testing(n: int) -> str:
-    return say("The publisher keeps the last {n} images for testing; they are not trained on.", n=f"{n:,}")
 
 
 def _for_testing(file: Path) -> bool:
     return file.name.startswith(_FOR_TESTING)
 
 
-def _pair(file: Path, place: Place, digest: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Return the images of a file, and the labels in the one beside it."""
-    images = _read(file, 3, place, digest)
-    beside = _labels_beside(file)
-    if beside is None:
-        return images, None
-    labels = _read(beside, 1, place, digest)
-    if len(labels) != len(images):
-        problem = f"{file.name} holds {len(images):,} images, and {beside.name} {len(labels):,} labels"
-        raise place.error(problem, "fetch or save both again")
-    return images, labels
+def _labels(files: Sequence[Path], n_images: Sequence[int], place: Place, digest: Any) -> NDArray[np.uint8] | None:
+    beside = [found for found in map(_labels_beside, files) if found is not None]
+    if not beside:
+        return None
+    if len(beside) < len(files):
+        raise place.error(f"only one of two files of images has labels ({beside[0].name})", "put the others beside it")
+    labels, n_labels = _read(beside, 1, place, digest)
+    for file, other, of_images, of_labels in zip(files, beside, n_images, n_labels, strict=True):
+        if of_images != of_labels:
+            problem = f"{file.name} holds {of_images:,} images, and {other.name} {of_labels:,} labels"
+            raise place.error(problem, "fetch or save both again")
+    return labels
 
 
 def _labels_beside(file: Path) -> Path | None:
@@ -113,40 +105,74 @@ def _labels_beside(file: Path) -> Path | None:
     return None
 
 
-def _read(file: Path, n_sizes: int, place: Place, digest: Any) -> NDArray[np.uint8]:
-    """Return the array in a file, which must have so many sizes."""
-    content = _unpacked(file, place)
-    digest.update(content)
-    again = "fetch or save it again"
-    if len(content) < 4 or content[:2] != b"\0\0":
-        raise place.error(f"{file.name} begins with {content[:4].hex(' ')}, not as a file in IDX layout does", again)
-    if content[2] != _BYTES:
-        raise place.error(f"{file.name} holds numbers of type 0x{content[2]:02x}", "save unsigned bytes (type 0x08)")
-    if content[3] != n_sizes:
-        what = {1: "labels", 3: "images"}.get(content[3], f"an array with {counted(content[3], 'size')}")
-        wanted = "images, with three sizes" if n_sizes == 3 else "labels, with one size"
-        raise place.error(f"{file.name} holds {what}", f"name a file of {wanted}")
-    start = 4 + 4 * n_sizes
-    if len(content) < start:
-        raise place.error(f"{file.name} ends within its header", again)
-    sizes = struct.unpack_from(f">{n_sizes}I", content, 4)
-    expected = int(np.prod(sizes, dtype=object))
-    if len(content) - start != expected:
-        told = " x ".join(f"{size:,}" for size in sizes)
-        problem = f"{file.name} should hold {told} bytes, and holds {len(content) - start:,} instead of {expected:,}"
-        raise place.error(problem, again)
-    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(sizes)
+def _read(files: Sequence[Path], n_sizes: int, place: Place, digest: Any) -> tuple[NDArray[np.uint8], list[int]]:
+    """Return the arrays in files as a single one, which never lies in memory twice, and the length of each."""
+    with ExitStack() as stack:
+        streams = [stack.enter_context(_opened(file, place)) for file in files]
+        sizes = [_sizes(stream, file, n_sizes, place, digest) for stream, file in zip(streams, files, strict=True)]
+        for file, found in zip(files[1:], sizes[1:], strict=True):
+            if found[1:] != sizes[0][1:]:
+                told = " and ".join(f"{size[1]} x {size[2]}" for size in (sizes[0], found))
+                raise place.error(f"{files[0].name} and {file.name} hold images of {told} pixels", "give one size")
+        shape = (sum(found[0] for found in sizes), *sizes[0][1:])
+        if n_sizes > 1:
+            check_shape(shape, place)
+        made = np.empty(shape, dtype=np.uint8)
+        start = 0
+        for stream, file, found in zip(streams, files, sizes, strict=True):
+            _fill(made[start : start + found[0]], stream, file, place)
+            start += found[0]
+    digest.update(made)
+    return made, [found[0] for found in sizes]
 
 
-def _unpacked(file: Path, place: Place) -> bytes:
+@contextmanager
+def _opened(file: Path, place: Place) -> Iterator[IO[bytes]]:
+    """Open a file, which may be compressed."""
+    with _readable(file, place), file.open("rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+        plain.seek(0)
+        with cast("IO[bytes]", gzip.open(plain)) if packed else plain as stream:
+            yield stream
+
+
+@contextmanager
+def _readable(file: Path, place: Place) -> Iterator[None]:
     try:
-        content = file.read_bytes()
-        if not content.startswith(b"\x1f\x8b"):
-            return content
-        with gzip.open(file) as packed:
-            content = packed.read(MOST_VALUES + 1)
+        yield
     except (OSError, EOFError, zlib.error) as error:
-        raise place.error(f"{file.name} cannot be read ({one_line(str(error))})", "fetch or save it again") from error
-    if len(content) > MOST_VALUES:
-        raise place.error(f"{file.name} unpacks to more than is taken", "take a smaller set")
-    return content
+        raise place.error(f"{file.name} cannot be read ({one_line(str(error))})", _AGAIN) from error
+
+
+def _sizes(stream: IO[bytes], file: Path, n_sizes: int, place: Place, digest: Any) -> tuple[int, ...]:
+    """Return the sizes of the array in a file, of which there must be so many."""
+    with _readable(file, place):
+        header = stream.read(4 + 4 * n_sizes)
+    digest.update(header)
+    if len(header) < 4 or header[:2] != b"\0\0":
+        raise place.error(f"{file.name} begins with {header[:4].hex(' ')}, not as a file in IDX layout does", _AGAIN)
+    if header[2] != _BYTES:
+        raise place.error(f"{file.name} holds numbers of type 0x{header[2]:02x}", "save unsigned bytes (type 0x08)")
+    if header[3] != n_sizes:
+        what = {1: "labels", 3: "images"}.get(header[3], f"an array with {counted(header[3], 'size')}")
+        raise place.error(f"{file.name} holds {what}", f"name a file of {'images' if n_sizes == 3 else 'labels'}")
+    if len(header) < 4 + 4 * n_sizes:
+        raise place.error(f"{file.name} ends within its header", _AGAIN)
+    return struct.unpack_from(f">{n_sizes}I", header, 4)
+
+
+def _fill(array: NDArray[np.uint8], stream: IO[bytes], file: Path, place: Place) -> None:
+    """Read an array from a file that must hold just that."""
+    view = memoryview(cast("Any", array.reshape(-1)))
+    n_read = 0
+    with _readable(file, place):
+        while n_read < len(view):
+            n_more = cast("Any", stream).readinto(view[n_read:])
+            if not n_more:
+                break
+            n_read += n_more
+        more = stream.read(1)
+    if n_read < len(view) or more:
+        sizes = " x ".join(f"{size:,}" for size in array.shape)
+        problem = f"{file.name} should hold {sizes} bytes, and holds {'more' if more else f'only {n_read:,}'}"
+        raise place.error(problem, _AGAIN)

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 _LARGEST_CONTENT = 1 << 30  # bytes of the members wanted, or of all that a compressed tar file unpacks to
 
@@ -66,6 +66,21 @@ def read_members(path: Path, names: Sequence[str], *, largest: int = _LARGEST_CO
     if missing:
         raise SourceError(f"the archive has no file {missing[0]!r}")
     return found
+
+
+def read_gzipped(path: Path, *, largest: int = _LARGEST_CONTENT) -> bytes:
+    """Return what a file holds that is compressed by itself.
+
+    Raises
+    ------
+    SourceError
+        If it is damaged, or unpacks to more bytes than it may.
+    """
+    try:
+        with gzip.open(path) as content:
+            return _bounded(cast("IO[bytes]", content), largest)
+    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise SourceError(f"the archive is damaged ({error})") from error
 
 
 def _zip_members(path: Path, names: Sequence[str], largest: int) -> dict[str, bytes]:

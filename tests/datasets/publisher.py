@@ -1,7 +1,10 @@
-"""A publisher, and a package index, in a thread of this process; and a data set of theirs."""
+"""A publisher, and package indices of pip and npm, in a thread of this process; and a data set of theirs."""
 
+import base64
+import gzip
 import hashlib
 import io
+import json
 import re
 import tarfile
 import threading
@@ -10,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from bayeskit.datasets._sources_types import Address, Archive, DataSet, Package
+from bayeskit.datasets._sources_types import Address, Archive, DataSet, Gzipped, NpmPackage, Package
 
 TABLE = b"user,item,rating\n" + b"".join(b"u%d,i%d,%d\n" % (n % 97, n % 89, 1 + n % 5) for n in range(20_000))
 
@@ -147,6 +150,27 @@ def sdist(server):
     server.add_package("toypackage", filename, content)
     archive = archive_of(content, filename, "toypackage-1.0/data/ratings.csv")
     return Package("toypackage", "1.0", archive, backend="toymaker")
+
+
+def gzipped(server, folder="", *, expected=None):
+    """Serve the same compressed by itself."""
+    content = gzip.compress(TABLE, mtime=0)
+    server.files[f"/{folder}ratings.csv.gz"] = content
+    return Gzipped(f"{server.address}/{folder}", {"ratings.csv.gz": expected or sha256(content)})
+
+
+def npm_package(server, *, expected=None, members=None):
+    """Serve the same as a package that npm can get, which has scripts."""
+    scripts = dict.fromkeys(("prepack", "preinstall"), "node -e \"require('fs').writeFileSync('executed', '')\"")
+    about = {"name": "toypackage", "version": "1.0.0", "scripts": scripts}
+    content = tarred(members or {"package/package.json": json.dumps(about).encode(), "package/ratings.csv": TABLE})
+    filename = "toypackage-1.0.0.tgz"
+    server.files[f"/files/{filename}"] = content
+    integrity = f"sha512-{base64.b64encode(hashlib.sha512(content).digest()).decode()}"
+    dist = {"tarball": f"{server.address}/files/{filename}", "integrity": integrity}
+    index = {"name": "toypackage", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": {**about, "dist": dist}}}
+    server.files["/toypackage"] = json.dumps(index).encode()
+    return NpmPackage("toypackage", "1.0.0", archive_of(content, filename, "package/ratings.csv", expected))
 
 
 def toys(*sources, terms="", expected=TABLE_SHA256):

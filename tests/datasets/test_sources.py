@@ -1,6 +1,7 @@
 """Names of data sets where files are asked for."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from bayeskit.datasets.points import load_points
 from bayeskit.datasets.sources import SETS, fetch, likely_name, located, named
 from bayeskit.datasets.weather import load_weather
 
-SHIPPED = [found for found in SETS.values() if found.shipped]
+SHIPPED = [found for found in SETS.values() if found.shipped_by == "bayeskit"]
 
 
 @pytest.fixture(autouse=True)
@@ -61,13 +62,34 @@ def test_every_file_that_ships_has_a_name():
     assert named_files == {path.name for path in resource("data").iterdir()} - {"PROVENANCE.md"}
 
 
-def test_what_is_fetched_has_terms_and_sources_that_are_checked():
+def test_digits_lie_where_scikit_learn_has_them():
+    data_set = SETS["digits"]
+    path = located("digits")
+    assert (data_set.shipped, data_set.shipped_by) == (True, "scikit-learn")
+    assert fetch("digits") == path == located("digits/digits.csv.gz")
+    assert data_set.files == {path.name: sha256(path.read_bytes())}
+    assert data_set.size == path.stat().st_size
+
+
+@pytest.mark.parametrize("beside", [("gone", "no_such_module"), ("gone", "json", "data")])
+def test_a_package_without_its_file_says_which(monkeypatch, beside):
+    monkeypatch.setattr(sources, "SETS", {"digits": replace(SETS["digits"], beside=beside)})
+    assert "data set 'digits' ships with gone, which lacks it; install that again" in refused(located, "digits")
+
+
+def test_what_is_fetched_has_sources_that_are_checked():
     for data_set in SETS.values():
-        if not data_set.shipped:
-            assert "research" in data_set.licence
-            assert "acknowledge" in data_set.terms
-            assert data_set.files["ratings.csv"]
-            assert all(len(source.archive.sha256) == 64 for source in data_set.sources)
+        assert data_set.shipped == (not data_set.sources)
+        for source in data_set.sources:
+            assert source.checked
+            assert all(len(expected) == 64 for expected in source.checked.values())
+
+
+def test_movielens_has_terms():
+    for name in ("movielens-100k", "movielens-latest-small"):
+        assert "research" in SETS[name].licence
+        assert "acknowledge" in SETS[name].terms
+        assert SETS[name].files["ratings.csv"]
 
 
 def test_paths_come_back_as_they_are(folder):
