@@ -136,7 +136,7 @@ def _codes(data: xr.Dataset, card: AutoencoderCard) -> Codes | None:
     held = data["held_out"].to_numpy().astype(bool) if "held_out" in data else np.zeros(n, dtype=bool)
     labels = data["label"].to_numpy().astype(str) if "label" in data else None
     names = data["row"].to_numpy().astype(str) if "row" in data else np.arange(1, n + 1).astype(str)
-    return Codes(mean, sd, held, labels, _given(data), names, max(n, int(_told(data, "n_rows", n))))
+    return Codes(mean, sd, held, labels, _given(data), names, max(n, int(data["n_rows"])))
 
 
 def _rebuilt(data: xr.Dataset, card: AutoencoderCard) -> Rebuilt | None:
@@ -150,7 +150,7 @@ def _rebuilt(data: xr.Dataset, card: AutoencoderCard) -> Rebuilt | None:
 
 def _manifold(data: xr.Dataset, card: AutoencoderCard) -> Manifold | None:
     decoded = _finite(data["decoded"])
-    at = _finite(data["at"] if "at" in data else data["across"])
+    at = _finite(data["at"])
     if decoded is None or at is None:
         return None
     rank = decoded.ndim - len(card.shape)
@@ -158,16 +158,15 @@ def _manifold(data: xr.Dataset, card: AutoencoderCard) -> Manifold | None:
     if rank not in (2, 3) or decoded.shape[3:] != card.shape or at.size != decoded.shape[2]:
         return None
     classes = data["class"].to_numpy().astype(str).tolist() if rank == 3 and "class" in data else []
-    pair = np.asarray(_told(data, "codes", (0, 1))).astype(int).ravel()
-    return Manifold(decoded, at, (int(pair[0]), int(pair[1])), tuple(classes or [""] * len(decoded)))
+    across, up = data["codes"].to_numpy().astype(int).tolist()
+    return Manifold(decoded, at, (across, up), tuple(classes or [""] * len(decoded)))
 
 
 def _traversals(data: xr.Dataset, card: AutoencoderCard) -> Traversals | None:
-    decoded, at = _finite(data["decoded"]), _finite(data["at"] if "at" in data else data["step"])
+    decoded, at = _finite(data["decoded"]), _finite(data["at"])
     if decoded is None or at is None or decoded.shape[2:] != card.shape or at.size != decoded.shape[1]:
         return None
-    numbers = _told(data, "codes", data["code"].to_numpy() if "code" in data else np.arange(1, len(decoded) + 1))
-    codes = tuple(np.asarray(numbers).astype(int).ravel().tolist())
+    codes = tuple((data["code"].to_numpy().astype(int) - 1).tolist())
     return Traversals(decoded, at, codes) if len(codes) == len(decoded) else None
 
 
@@ -232,11 +231,6 @@ def _given(data: xr.Dataset) -> Given:
             values = data[name].to_numpy()
             made[name.removeprefix(_GIVEN)] = values.astype(float) if values.dtype.kind in "fiu" else values.astype(str)
     return made
-
-
-def _told(data: xr.Dataset, name: str, otherwise: Any) -> Any:
-    """Return what a group says of itself, be it an attribute or a variable."""
-    return data.attrs.get(name, data[name].to_numpy() if name in data else otherwise)
 
 
 def _floats(array: xr.DataArray) -> Floats:

@@ -82,7 +82,7 @@ def png(pixels: Floats) -> str:
 
 def picture(sheet: Sheet, alt: str, *, label: str = "", most: int = 620, **changes: Any) -> f.Panel:
     """Return a panel of a sheet; ``changes`` are merged into its layout, ``most`` is its height in pixels at most."""
-    bare = {"showgrid": False, "ticks": "", "showticklabels": False, "constrain": "domain"}
+    bare = {"showgrid": False, "ticks": "", "showticklabels": False, "constrain": "domain", "showline": False}
     layout = f.layout(
         xaxis={**bare, "range": [-0.5, sheet.width - 0.5]},
         yaxis={**bare, "range": [sheet.height - 0.5, -0.5], "scaleanchor": "x", "scaleratio": 1},

@@ -132,7 +132,8 @@ class Rebuilt:
 class Manifold:
     """Decoded quantiles of two codes, ``n_classes x n_down x n_across x ...``.
 
-    ``at`` are the values across, ascending; ``codes`` count from 0; ``classes`` are of the condition, or an empty name.
+    ``at`` are the values, ascending across and up; ``codes`` count from 0, the one across and the one up; ``classes``
+    are those of the condition, or an empty name.
     """
 
     decoded: Floats

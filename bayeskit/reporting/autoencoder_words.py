@@ -9,11 +9,11 @@ import numpy as np
 from bayeskit.core.language import mark, say
 from bayeskit.core.types import Assessment, AutoencoderCard, Fit
 from bayeskit.core.words import joined, number, percent, significant
+from bayeskit.diagnostics.autoencoders import distance_limit, distances
 from bayeskit.reporting.autoencoder_numbers import explained, likeness, rmse
 from bayeskit.reporting.autoencoder_reading import read_bound, read_training
 from bayeskit.reporting.autoencoder_view import Autoencoder, Bound
 
-_ALIKE = 0.1  # standard deviations, or of a correlation: what nobody would see
 SILENT = (
     mark(
         "How sure the networks are: their weights are a point estimate, which has no interval. The codes of a row have "
@@ -175,24 +175,25 @@ def _use(found: Autoencoder) -> str:
 
 
 def _generated(found: Autoencoder) -> str:
-    if found.compared is None:
+    compared = found.compared
+    if compared is None:
         return ""
-    like = likeness(found.compared)
-    worst = int(like.quantiles.argmax())
+    like, off = likeness(compared), distances(compared.drawn, compared.value)
+    worst = int(off.argmax())
     told = {
         "quantile": number(float(like.quantiles[worst]), 2),
         "column": found.card.columns[worst],
         "correlation": number(like.correlation, 2),
     }
-    if like.quantiles[worst] <= _ALIKE and like.correlation <= _ALIKE:
+    if off[worst] <= distance_limit(len(compared.drawn), len(compared.value)):
         return say(
-            "Generated rows are like the data's: quantiles of columns differ by at most {quantile} standard "
-            "deviations, correlations by at most {correlation}.",
+            "Generated rows are distributed as the data are, as far as these tell: of {column}, the farthest off, "
+            "quantiles differ by up to {quantile} standard deviations; correlations differ by up to {correlation}.",
             **told,
         )
     return say(
-        "Generated rows differ from the data's: quantiles by up to {quantile} standard deviations ({column}), "
-        "correlations by up to {correlation}.",
+        "Generated rows are distributed otherwise than the data: of {column}, the farthest off, quantiles differ by up "
+        "to {quantile} standard deviations; correlations differ by up to {correlation}.",
         **told,
     )
 

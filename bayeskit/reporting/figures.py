@@ -29,7 +29,11 @@ _BREAKOUT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x20
 
 @dataclass(frozen=True)
 class Panel:
-    """One Plotly plot: traces, layout, height in pixels, and a text for those who cannot see it."""
+    """One Plotly plot: traces, layout, height in pixels, and a text for those who cannot see it.
+
+    ``frames`` is what its own slider says of each frame, where it has one; it opens on the middle one. One that is
+    ``wide`` has a row of its own.
+    """
 
     data: Sequence[Mapping[str, Any]]
     layout: Mapping[str, Any]
@@ -37,6 +41,8 @@ class Panel:
     label: str = ""
     height: int = 220
     behaviour: Mapping[str, Any] = field(default_factory=dict)
+    frames: tuple[str, ...] = ()
+    wide: bool = False
 
     @property
     def spec(self) -> str:
@@ -95,6 +101,11 @@ class Figure:
         }
         chains = {f"chain-{i + 1}": say("chain {n}", n=i + 1) for i in range(N_CHAIN_COLOURS)}
         return json.dumps(common | chains | dict(self.key), ensure_ascii=False)
+
+    @property
+    def is_pictures(self) -> bool:
+        """Whether all it holds are pictures, which have no numbers to be saved."""
+        return all(trace.get("type") == "image" for panel in self.panels for trace in panel.data)
 
 
 def chain_colour(chain: int) -> str:

@@ -210,13 +210,13 @@ def _codes(world: _World, repeat: int) -> xr.Dataset:
     mean, sd = world.encode()
     made: dict[str, Any] = {"mean": (("row", "code"), mean), "sd": (("row", "code"), sd)}
     made |= {"elbo": ("row", world.model.log_density(world.flat)), "held_out": ("row", world.held)}
-    made["name"] = ("row", np.array([f"{world.names}{place + 1}" for place in range(len(mean))]))
+    made["row"] = ("row", np.array([f"{world.names}{place + 1}" for place in range(len(mean))]))
     if world.labels is not None:
         made["label"] = ("row", np.array([f"{world.names}{label}" for label in world.labels]))
     made |= {f"given_{name}": ("row", values) for name, values in _given(world).items()}
     if repeat > 1:
         made = {name: (dims, np.concatenate([values] * repeat)) for name, (dims, values) in made.items()}
-    return xr.Dataset(made)
+    return xr.Dataset(made).assign(n_rows=len(made["mean"][1]))
 
 
 def _given(world: _World) -> dict[str, np.ndarray]:
@@ -278,7 +278,7 @@ def _of_images(world: _World) -> dict[str, xr.Dataset]:
         made["by_condition"] = xr.Dataset({"mean": (("class", "example", *shape), each[:, 3, :10])}, {"class": classes})
     else:
         made["manifold"] = xr.Dataset({"decoded": (("down", "across", *shape), decoded), "at": ("across", at)})
-    made["manifold"].attrs["codes"] = (0, 1)
+    made["manifold"]["codes"] = ("axis", np.array([0, 1]))
     if world.options["quadrants"]:
         original = world.rows[world.held][:10]
         given = original.copy()

@@ -1,12 +1,13 @@
 "use strict";
-// Figures with frames: a button plays them, a slider turns to one; what a frame changes stands in the panel's behaviour.
+// Frames, of a figure or of one of its panels: a slider turns to one, and a figure's button plays them; what a frame
+// changes stands in the panel's behaviour.
 (() => {
   const PACE = 220, REST = 900; // milliseconds a frame, and before it starts anew
 
   for (const player of document.querySelectorAll(".player")) {
-    const plot = player.closest("figure").querySelector(".plot");
+    const plot = (player.closest(".panel") || player.closest("figure")).querySelector(".plot");
     const [button, slider, output] = ["button", "input", "output"].map((name) => player.querySelector(name));
-    const play = button.textContent;
+    const play = button?.textContent;
     let timer = 0;
 
     function turnTo(place) {
@@ -25,7 +26,7 @@
     function stop() {
       clearTimeout(timer);
       timer = 0;
-      button.textContent = play;
+      if (button) button.textContent = play;
     }
 
     function step() {
@@ -35,7 +36,7 @@
       timer = setTimeout(step, PACE);
     }
 
-    button.addEventListener("click", () => {
+    button?.addEventListener("click", () => {
       if (timer) return stop();
       const again = Number(slider.value) >= Number(slider.max);
       if (again) turnTo(0);
