@@ -96,7 +96,7 @@ def condition_of(name: str, cells: Cells, rows: NDArray[Any], place: Place, kind
         _refuse_missing(name, _missing(texts), rows, place)
         found, codes = np.unique(texts, return_inverse=True)
         classes = tuple(str(level) for level in found)
-    _check_classes(name, codes, classes, rows, place)
+    _check_classes(name, codes, classes, rows, place, counts=numbers is not None)
     return Condition(name, codes.astype(np.int64), classes)
 
 
@@ -182,17 +182,17 @@ def _check_numbers(name: str, numbers: Floats, rows: NDArray[Any], place: Place)
         _refuse_constant(name, float(numbers[0]), len(numbers), place)
 
 
-def _check_classes(name: str, codes: NDArray[Any], classes: Sequence[str], rows: NDArray[Any], place: Place) -> None:
+def _check_classes(
+    name: str, codes: NDArray[Any], classes: Sequence[str], rows: NDArray[Any], place: Place, *, counts: bool
+) -> None:
     if len(classes) == 1:
         _refuse_constant(name, classes[0], len(codes), place)
     sizes = np.bincount(codes, minlength=len(classes))
     alone = np.flatnonzero(sizes == 1)
     if alone.size:
-        found = [f"{quote(classes[code])} (row {rows[codes == code][0]})" for code in alone[:3]]
-        rest = [f"{len(alone) - 3:,} more"] if len(alone) > 3 else []
-        problem = f"{counted(len(alone), 'class').replace('classs', 'classes')} of a single row: {listed(found + rest)}"
-        remedy = f"drop it or join it with another, or take numbers as such ({name}:number)"
-        raise place.error(problem, remedy, column=name)
+        found = listed(f"{quote(classes[int(code)])} (row {rows[codes == code][0]})" for code in alone)
+        remedy = f", or take the column as a number ({name}:number)" if counts else ""
+        raise place.error(f"classes of a single row: {found}", f"drop or join them{remedy}", column=name)
 
 
 def _refuse_constant(name: str, value: object, n_rows: int, place: Place) -> None:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from bayeskit.core.language import mark, say, say_count
 from bayeskit.core.words import commas, count
 from bayeskit.datasets._examples_conditions import Condition, condition_of, parted, told_of
-from bayeskit.datasets._examples_tables import FEWEST_ROWS, Names, first_of
+from bayeskit.datasets._examples_tables import Names, first_of
 from bayeskit.datasets._images_types import Pictures
 from bayeskit.datasets._points_columns import names_in
-from bayeskit.datasets._problems import Place, counted, joined, nearest, quote
+from bayeskit.datasets._problems import Place, joined, nearest, quote
 
 LABEL = "label"
 """The name by which the labels of images are a condition."""
@@ -34,11 +34,9 @@ def cut(pictures: Pictures, first: int | None, place: Place) -> Pictures:
     Raises
     ------
     DataError
-        If there are not as many, or only one.
+        If there are not as many.
     """
     n = first_of(first, len(pictures.values), place)
-    if n < FEWEST_ROWS:
-        raise place.error(f"there is {counted(n, 'image')}", f"at least {FEWEST_ROWS} are needed; give more")
     if n == len(pictures.values):
         return pictures
     held = None if pictures.held_out is None or not pictures.held_out[:n].any() else pictures.held_out[:n]

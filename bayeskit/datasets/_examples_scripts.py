@@ -105,7 +105,7 @@ def held_of(held_out: ArrayLike, n_rows: int, place: Place) -> NDArray[np.bool_]
     found = _beside(held_out, n_rows, "held_out", place)
     if found.dtype.kind != "b" or found.all() or not found.any():
         raise place.error("held_out", "give True for each row that is held out, and False for the others")
-    return found
+    return found.copy()
 
 
 def _beside(more: ArrayLike, n_rows: int, name: str, place: Place) -> NDArray[Any]:

@@ -22,7 +22,7 @@ Pixels = tuple[int, int]
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm"})
 """What the names of image files end with."""
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")
 _CLEAR = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _SHORT = frozenset({"I;16", "I;16B", "I;16L"})
 _TOP = 65_535

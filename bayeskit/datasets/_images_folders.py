@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def read_folder(folder: Path, place: Place, size: Pixels | None) -> Pictures:
         in size, or some are in colour or of 16 bits and others are not.
     """
     files, n_others = _files(folder, place)
-    names = [file.relative_to(folder).as_posix() for file in files]
+    names = [_printable(file.relative_to(folder).as_posix()) for file in files]
     digest = hashlib.sha256()
     found: list[ImageFile] = []
     for file, name in zip(files, names, strict=True):
@@ -54,7 +55,7 @@ def read_folder(folder: Path, place: Place, size: Pixels | None) -> Pictures:
         levels=levels,
         rows=np.array(names, dtype=str),
         sha256=digest.hexdigest(),
-        labels=None if files[0].parent == folder else np.array([file.parent.name for file in files], dtype=str),
+        labels=None if files[0].parent == folder else np.array([_printable(file.parent.name) for file in files]),
         notes=_notes(found, n_others, size),
     )
 
@@ -100,7 +101,11 @@ def _nothing(here: Sequence[Path], below: Sequence[Path]) -> tuple[str, str]:
 
 
 def _short(file: Path) -> str:
-    return f"{file.parent.name}/{file.name}"
+    return _printable(f"{file.parent.name}/{file.name}")
+
+
+def _printable(name: str) -> str:
+    return one_line(os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
 def _content(file: Path, name: str, place: Place) -> bytes:

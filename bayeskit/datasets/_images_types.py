@@ -121,18 +121,16 @@ def scaled(values: NDArray[Any], levels: int) -> NDArray[np.float32]:
     return made[..., 0] if made.ndim == 4 and made.shape[-1] == 1 else made
 
 
-def binarised(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return images whose pixels are 1 with a chance that is their grey, else 0: drawn once, always the same.
+def draw_pixels(values: NDArray[np.float32]) -> None:
+    """Put 1 in the place of a pixel with a chance that is its grey, else 0; the draws are always the same.
 
-    The draws of an image do not depend on how many follow. Black and white stay as they are.
+    Those of an image do not depend on how many follow. Black and white stay as they are.
     """
     rng = np.random.default_rng(_SEED)
-    made = np.empty_like(values)
     step = max(1, _BLOCK // values[0].size)
     for start in range(0, len(values), step):
         block = values[start : start + step]
-        made[start : start + step] = rng.random(block.shape, dtype=np.float32) < block
-    return made
+        block[:] = rng.random(block.shape, dtype=np.float32) < block
 
 
 def _steps(values: NDArray[np.float32]) -> tuple[NDArray[Any], int]:

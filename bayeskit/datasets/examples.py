@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bayeskit.core.errors import ConfigError
 from bayeskit.core.language import mark, say
 from bayeskit.core.types import Source
 from bayeskit.datasets._examples_conditions import Condition
@@ -22,16 +21,15 @@ from bayeskit.datasets._examples_images import (
     described_images,
     variables_of_images,
 )
+from bayeskit.datasets._examples_options import Binarise, check_binarise, refuse
 from bayeskit.datasets._examples_scripts import array_of, held_of, pictures_of, table_of
 from bayeskit.datasets._examples_tables import Names, Rows, described_rows, read_rows, variables_of_rows
-from bayeskit.datasets._images_types import Pictures, binarised, scaled
-from bayeskit.datasets._problems import Place, counted, quote
+from bayeskit.datasets._images_types import Pictures, draw_pixels, scaled
+from bayeskit.datasets._problems import Place, counted
 from bayeskit.datasets.images import Size, read_pictures
 from bayeskit.datasets.tables import read_table
 
 __all__ = ["Condition", "Examples", "examples", "load_examples"]
-
-Binarise = Literal["none", "static", "dynamic"]
 
 _NO_FILE = mark("Examples made in a script")
 _LABELS = "label"
@@ -101,7 +99,7 @@ class Examples:
             values=_frozen(self.values[chosen]),
             rows=_frozen(self.rows[chosen]),
             labels=None if self.labels is None else _frozen(self.labels[chosen]),
-            conditions=tuple(replace(given, values=_frozen(given.values[chosen])) for given in self.conditions),
+            conditions=_kept(replace(given, values=given.values[chosen]) for given in self.conditions),
             held_out=None if self.held_out is None else _frozen(self.held_out[chosen]),
         )
 
@@ -145,7 +143,7 @@ def load_examples(
         Of images: whether pixels are drawn black or white with a chance that is their grey, once (``static``) or anew
         at each step of training (``dynamic``).
     size
-        Of a folder of images: the height and width in pixels that all are brought to, as ``28`` or ``28x20``.
+        Of image files in a folder: height and width in pixels that all are brought to, as ``28`` or ``28x20``.
     first
         Only so many of the first rows, if not all.
 
@@ -158,22 +156,22 @@ def load_examples(
     """
     name = os.fspath(path)
     place = Place(str(name))
-    _check_binarise(binarise)
+    check_binarise(binarise)
     options = {
         "columns": _plain(columns),
         "condition": _plain(condition),
         "label": label,
         "binarise": binarise,
-        "size": list(size) if isinstance(size, tuple) else size,
+        "size": size if size is None or isinstance(size, int | str) else list(size),
         "first": first,
     }
     pictures = read_pictures(str(name), place, size)
     if pictures is not None:
-        _refuse(place, "images have no columns", columns=columns, label=label)
+        refuse(place, "images", columns=columns, label=label)
         made = _of_images(cut(pictures, first, place), condition, binarise, place)
         sha256 = pictures.sha256
     else:
-        _refuse(place, "only images have one", size=size, binarise=None if binarise == "none" else binarise)
+        refuse(place, "tables", size=size, binarise=None if binarise == "none" else binarise)
         table = read_table(str(name), place)
         made = _of_rows(read_rows(table, place, columns=columns, condition=condition, label=label, first=first))
         sha256 = hashlib.sha256(table.content).hexdigest()
@@ -220,16 +218,16 @@ def examples(
         If an option is not one of these data's.
     """
     place = Place("examples")
-    _check_binarise(binarise)
+    check_binarise(binarise)
     beside = dict(conditions) if isinstance(conditions, Mapping) else {}
     names: Names | None = conditions if not isinstance(conditions, Mapping) else list(beside) or None
     array = None if hasattr(values, "columns") else array_of(values, place)
     if array is not None and array.ndim > 2:
-        _refuse(place, "images have no columns", columns=columns)
+        refuse(place, "images", columns=columns)
         pictures = pictures_of(array, labels, held_out, beside, place)
         made = _of_images(cut(pictures, None, place), names, binarise, place)
     else:
-        _refuse(place, "only images have one", binarise=None if binarise == "none" else binarise)
+        refuse(place, "tables", binarise=None if binarise == "none" else binarise)
         own = labels if isinstance(labels, str) else None
         if labels is not None and own is None:
             own, beside = _LABELS, beside | {_LABELS: labels}
@@ -249,7 +247,7 @@ def _of_rows(found: Rows) -> Examples:
         columns=found.columns,
         rows=_frozen(found.rows),
         labels=None if found.labels is None else _frozen(found.labels),
-        conditions=found.conditions,
+        conditions=_kept(found.conditions),
         held_out=None,
         binarise="none",
         levels=0,
@@ -261,7 +259,7 @@ def _of_images(pictures: Pictures, condition: Names | None, binarise: Binarise, 
     conditions, told = conditions_of_images(pictures, condition, place)
     values = scaled(pictures.values, pictures.levels)
     if binarise == "static":
-        values = binarised(values)
+        draw_pixels(values)
     notes = (*pictures.notes, *binarised_how(binarise), *told)
     source = Source("", "", described_images(pictures), notes, variables_of_images(pictures))
     return Examples(
@@ -269,7 +267,7 @@ def _of_images(pictures: Pictures, condition: Names | None, binarise: Binarise, 
         columns=(),
         rows=_frozen(pictures.rows),
         labels=None if pictures.labels is None else _frozen(pictures.labels),
-        conditions=conditions,
+        conditions=_kept(conditions),
         held_out=None if pictures.held_out is None else _frozen(pictures.held_out),
         binarise=binarise,
         levels=2 if binarise == "static" else pictures.levels,
@@ -277,16 +275,8 @@ def _of_images(pictures: Pictures, condition: Names | None, binarise: Binarise, 
     )
 
 
-def _check_binarise(binarise: str) -> None:
-    if binarise not in get_args(Binarise):
-        raise ConfigError(f"binarise is {quote(binarise)}; choose from {', '.join(get_args(Binarise))}")
-
-
-def _refuse(place: Place, why: str, **options: Any) -> None:
-    """Refuse options that these data do not have."""
-    for name, value in options.items():
-        if value is not None:
-            raise ConfigError(f"{place.name}: {why}; leave out --{name}")
+def _kept(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    return tuple(replace(given, values=_frozen(given.values)) for given in conditions)
 
 
 def _plain(names: Names | None) -> str | list[str] | None:

@@ -6,6 +6,7 @@ import gzip
 import os
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from bayeskit.core.errors import ConfigError
@@ -14,15 +15,16 @@ from bayeskit.datasets._images_files import SUFFIXES, Pixels, is_image
 from bayeskit.datasets._images_folders import read_folder
 from bayeskit.datasets._images_idx import idx_files, is_idx_name, read_idx
 from bayeskit.datasets._images_types import Pictures, scaled
-from bayeskit.datasets._problems import Place, quote
+from bayeskit.datasets._problems import Place, one_line, quote
 from bayeskit.datasets.sources import located
 
 __all__ = ["Pictures", "Size", "read_pictures", "scaled"]
 
-Size = int | str | tuple[int, int]
+Size = int | str | Sequence[int]
 """Height and width in pixels, as 28, ``28x20`` or (28, 20)."""
 
 _SIZES = (2, 4096)
+_SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×]\s*(\d{1,5})\s*)?")
 
 
 def read_pictures(path: str, place: Place, size: Size | None = None) -> Pictures | None:
@@ -42,7 +44,7 @@ def read_pictures(path: str, place: Place, size: Size | None = None) -> Pictures
     DataError
         If they cannot be used as they are: one line that names the file and the remedy.
     ConfigError
-        If the size is none, or these images are in no folder of image files.
+        If the size is none, or not that of images which are in no folder of image files.
     """
     pixels = None if size is None else _pixels(size)
     file = located(path)
@@ -58,10 +60,10 @@ def read_pictures(path: str, place: Place, size: Size | None = None) -> Pictures
         if maybe is None:
             return None
         found = maybe
-    if pixels is not None:
-        raise ConfigError(
-            f"{place.name}: only images in a folder of image files are brought to a size; leave out --size"
-        )
+    have = found.values.shape[1:3]
+    if pixels is not None and pixels != have:
+        told = f"images have {have[0]} x {have[1]} pixels, and only files in a folder are brought to another size"
+        raise ConfigError(f"{one_line(place.name)}: {told}; leave it out (--size)")
     return found
 
 
@@ -107,15 +109,12 @@ def _pixels(size: Size) -> Pixels:
     ConfigError
         If the size is none.
     """
-    parts: tuple[object, ...] = (size,)
-    if isinstance(size, tuple):
-        parts = size
-    elif isinstance(size, str):
-        parts = tuple(int(part) for part in found.groups() if part) if (found := _SIZE.fullmatch(size)) else ()
+    if isinstance(size, str):
+        found = _SIZE.fullmatch(size)
+        parts = [int(part) for part in found.groups() if part] if found else []
+    else:
+        parts = [size] if isinstance(size, int) else list(size)
     numbers = [part for part in parts if isinstance(part, int) and _SIZES[0] <= part <= _SIZES[1]]
     if len(numbers) != len(parts) or len(parts) not in (1, 2):
         raise ConfigError(f"size is {quote(size)}; write 28 or 28x20, height and width from {_SIZES[0]} to {_SIZES[1]}")
     return numbers[0], numbers[-1]
-
-
-_SIZE = re.compile(r"\s*(\d{1,5})\s*(?:[x×]\s*(\d{1,5})\s*)?")
