@@ -12,7 +12,6 @@ from pyro.poutine.util import prune_subsample_sites
 from torch.distributions import Independent, kl_divergence
 
 from bayeskit.core.errors import ProgramError
-from bayeskit.inference._svi_context import checking, told
 
 if TYPE_CHECKING:
     from bayeskit.inference.amortised import AmortisedProgram
@@ -65,23 +64,6 @@ class Bound(torch.nn.Module):
         model = poutine.replay(self._program.model, trace=guide_trace)
         model_trace = poutine.trace(model).get_trace(*prepared)
         return _terms(prune_subsample_sites(model_trace), prune_subsample_sites(guide_trace), len(batch[0]))
-
-
-def check(program: AmortisedProgram, batch: Tensors) -> None:
-    """Run the program once with all of Pyro's checks.
-
-    Raises
-    ------
-    ProgramError
-        If it fails.
-    """
-    try:
-        with checking(), torch.no_grad():
-            Bound(program)(batch)
-    except ProgramError:
-        raise
-    except Exception as error:  # whatever the user's functions raise
-        raise ProgramError(f"model and guide fail on {len(batch[0])} rows: {told(error)}; correct them") from error
 
 
 def _terms(model_trace: Any, guide_trace: Any, n_rows: int) -> Terms:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -161,21 +162,34 @@ def _from(seed: int, function: Callable[[], Any], device: str) -> Any:
 def _graph(function: Function, given: torch.Tensor) -> Function:
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    with warnings.catch_warnings():
-        # TorchScript is on its way out; torch.compile, its successor, takes 20 s where this takes half a second.
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
-        warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=DeprecationWarning)
+    with _of_old():
         written = make_fx(lambda tensor: function(tensor))(given)
-        if len(written.graph.nodes) > MAX_NODES:
-            raise ValueError("the graph is too large")
-        script = torch.jit.trace(written, (given,), check_trace=False)  # type: ignore[no-untyped-call]
-        forward = torch.jit.freeze(script.eval()).forward
+    if len(written.graph.nodes) > MAX_NODES:
+        raise ValueError("the graph is too large")
+    forward = scripted(written, (given,))
 
     def graph(tensor: torch.Tensor) -> Any:
         with torch.no_grad():
             return forward(tensor)
 
     return graph
+
+
+def scripted(written: torch.fx.GraphModule, given: tuple[torch.Tensor, ...]) -> Callable[..., Any]:
+    """Return a graph of tensor operations as a function that TorchScript's interpreter runs."""
+    with _of_old():
+        script = torch.jit.trace(written, given, check_trace=False)  # type: ignore[no-untyped-call]
+        forward: Callable[..., Any] = torch.jit.freeze(script.eval()).forward
+    return forward
+
+
+@contextmanager
+def _of_old() -> Iterator[None]:
+    """TorchScript is on its way out; torch.compile, its successor, takes 20 s where this takes half a second."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=DeprecationWarning)
+        yield
 
 
 def _same(found: Any, expected: Any) -> bool:
