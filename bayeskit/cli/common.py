@@ -13,6 +13,9 @@ import typer
 from bayeskit.cli.options import EXIT_VERDICT_FAILED, IMPUTATION, SAMPLERS, TRAINING
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
     from bayeskit.core.types import Assessment
     from bayeskit.diagnostics.calibration import Calibration
     from bayeskit.tasks import AnyConfig, DensityTask, PyroTask, Task
@@ -68,7 +71,7 @@ def autoencoder_task(name: str, data: str, given: Mapping[str, Any]) -> Task:
     """Sort the options of the autoencoders' commands."""
     from bayeskit.tasks import MODELS, Task, configured
 
-    load = ("columns", "condition", "label", "binarise", "first")
+    load = ("columns", "condition", "label", "binarise", "size", "first")
     options = ("latent", "architecture", "likelihood", "latent_prior", "shared_noise", "denoise", "hold_out")
     own = {"hidden": _sizes(given["hidden"])} | ({"quadrants": given["quadrants"]} if name == "cvae" else {})
     training = {key: given[key] for key in TRAINING if key != "seed"}
@@ -158,12 +161,25 @@ def progress_bar(what: str) -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(bar, completed=done, total=total)
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _Bar(bars, bars.add_task(what, total=None), what)
+
+
+class _Bar:
+    """What an engine tells of its progress: how much of how much, and perhaps a few words on where it stands."""
+
+    def __init__(self, bars: Bars, bar: TaskID, what: str) -> None:
+        self._bars, self._bar, self._what = bars, bar, what
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bars.update(self._bar, completed=done, total=total)
+
+    def tell(self, text: str) -> None:
+        self._bars.update(self._bar, description=f"{self._what}: {text}")
 
 
 def default_out(task: Task | DensityTask | PyroTask) -> Path:

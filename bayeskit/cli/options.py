@@ -319,6 +319,9 @@ Binarise = Annotated[
     Literal["none", "static", "dynamic"],
     typer.Option(help="Grey as it is; made black and white once, grey being the chance; or anew in each step."),
 ]
+PictureSize = Annotated[
+    str | None, typer.Option("--size", help="Height and width that all images are brought to, as 28x20.")
+]
 First = Annotated[int | None, typer.Option(help="Only so many of the first rows.")]
 Latent = Annotated[int, typer.Option(help="Number of codes of a row.")]
 Hidden = Annotated[
@@ -464,6 +467,7 @@ EXAMPLES: Group = {
     "condition": (Condition, None),
     "label": (Label, None),
     "binarise": (Binarise, "none"),
+    "size": (PictureSize, None),
     "first": (First, None),
     "latent": (Latent, 2),
     "hidden": (Hidden, None),

@@ -17,16 +17,23 @@ Replace = Annotated[bool, typer.Option("--overwrite", help="Replace the file if 
 def predict(
     run: Run,
     new: Annotated[
-        str, typer.Argument(metavar="NEW", help="CSV or Parquet with the columns of the run's data, in any order.")
+        str,
+        typer.Argument(
+            metavar="NEW",
+            help="CSV or Parquet with the columns of the run's data, in any order; or images, as for fit.",
+        ),
     ],
     seed: Seed = 1,
     overwrite: Replace = False,
-    out: Annotated[Path, typer.Option(callback=expanded, help="The CSV to write.")] = Path("predictions.csv"),
+    out: Annotated[
+        Path, typer.Option(callback=expanded, help="The CSV to write; of images also .npz, with reconstructions.")
+    ] = Path("predictions.csv"),
 ) -> None:
-    """Say of new data what a finished run makes of them: points, pairs of nodes, or pairs of users and items.
+    """Say of new data what a finished run makes of them: points, pairs of nodes, or of users and items, rows, images.
 
-    Of points which component, how dense, how unusual; of pairs the weight of the edge, or the rating. Every row of NEW
-    comes back in its order, with all its columns and those of the results behind them.
+    Of points which component, how dense, how unusual; of pairs the weight of the edge, or the rating; of an
+    autoencoder's rows their codes and reconstructions. Every row of NEW comes back in its order, with all its columns
+    and those of the results behind them.
     """
     from bayeskit.workflows import using
 
@@ -38,9 +45,19 @@ def generate(
     n: Annotated[int, typer.Option("-n", "--points", help="How many rows.")] = 1000,
     seed: Seed = 1,
     overwrite: Replace = False,
-    out: Annotated[Path, typer.Option(callback=expanded, help="The CSV to write.")] = Path("generated.csv"),
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(help="Of a conditional autoencoder: NAME=VALUE, e.g. temperature=400; repeatable."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(callback=expanded, help="The CSV to write (generated.csv); of images .npz or .png."),
+    ] = None,
 ) -> None:
     """Draw new data from a finished run's posterior predictive distribution."""
     from bayeskit.workflows import using
+    from bayeskit.workflows.generating import conditions_from
 
-    typer.echo(str(using.generate_to_file(run, n, out, overwrite=overwrite, seed=seed)))
+    given = conditions_from(condition or [])
+    made = using.generate_to_file(run, n, out, overwrite=overwrite, seed=seed, conditions=given, notify=tell)
+    typer.echo(str(made))

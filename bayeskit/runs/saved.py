@@ -208,9 +208,9 @@ def _add_factors(tree: xr.DataTree, path: Path) -> str:
 
 def _save_weights(weights: xr.Dataset, path: Path) -> None:
     import numpy as np
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    save_file({str(name): np.ascontiguousarray(array.to_numpy()) for name, array in weights.data_vars.items()}, path)
+    path.write_bytes(save({str(name): np.ascontiguousarray(a.to_numpy()) for name, a in weights.data_vars.items()}))
 
 
 def _add_weights(tree: xr.DataTree, path: Path) -> str:

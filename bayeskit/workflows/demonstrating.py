@@ -9,6 +9,7 @@ from typing import Any
 
 from bayeskit.core.paths import resource
 from bayeskit.core.provenance import hardware, versions
+from bayeskit.datasets.sources import SETS
 from bayeskit.tasks import MODELS, Task, default_config_of
 from bayeskit.toolchain import compile_program, describe, ensure_home
 from bayeskit.workflows.fitting import Notify, fit_to_folder
@@ -35,7 +36,7 @@ def _task(name: str, file: str, load: Mapping[str, Any], options: Mapping[str, A
     config = default_config_of(name, next(iter(MODELS[name].configs)), options)
     assert config is not None
     files = {option: shipped(value) for option, value in load.items() if option in _FILES}
-    return Task(name, shipped(file), options, {**load, **files}, config)
+    return Task(name, file if file in SETS else shipped(file), options, {**load, **files}, config)
 
 
 def diagnosis() -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -45,6 +45,15 @@ from bayeskit.tasks import MODELS, AnyConfig, AnyUpdatesConfig, engine_of
 
 Model = WeatherModel | GMM | SBM | BMF | VAE | StanProgram | DensityModel | PyroProgram | Target
 Progress = Callable[[int, int], None]
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """Progress that also takes a few words on where an engine stands."""
+
+    def tell(self, text: str) -> None:
+        """Show them."""
+        ...
 
 
 def draw(
@@ -165,6 +174,7 @@ def _train(model: VAE, config: AnyConfig, seed: int, checkpoint: Path | None, pr
         checkpoint=checkpoint,
         identity={"the model": repr(model.spec), "the data": model.data.source.sha256},
         progress=progress,
+        report=progress.tell if isinstance(progress, Telling) else None,
     )
     began = time.perf_counter()
     found = summarise(model, draws.groups["weights"], seed=seed)

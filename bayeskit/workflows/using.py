@@ -15,6 +15,7 @@ from bayeskit.core.errors import ConfigError, DataError
 from bayeskit.core.types import Fit
 from bayeskit.datasets._graph_cells import text_of
 from bayeskit.datasets._problems import counted, listed
+from bayeskit.datasets.examples import Examples
 from bayeskit.diagnostics.weighted import draw_weights
 from bayeskit.models.blocks.prediction import predict_pairs
 from bayeskit.models.mixtures.parameters import Components
@@ -22,6 +23,12 @@ from bayeskit.models.mixtures.prediction import components_in_units, generate_po
 from bayeskit.tasks.fitting import check_seed
 from bayeskit.workflows.catalogue import read_pairs
 from bayeskit.workflows.fitting import Notify, load_run
+from bayeskit.workflows.generating import (
+    generate_examples,
+    generate_examples_to_file,
+    predict_examples,
+    predict_examples_to_file,
+)
 from bayeskit.workflows.recommending import predict_pairs_of
 from bayeskit.workflows.tables import (
     Results,
@@ -71,7 +78,7 @@ class Use:
 
 
 def predict(
-    run: Fit | str | os.PathLike[str], data: pd.DataFrame | str | os.PathLike[str], *, seed: int = 1
+    run: Fit | str | os.PathLike[str], data: pd.DataFrame | Examples | str | os.PathLike[str], *, seed: int = 1
 ) -> pd.DataFrame:
     """Return what a finished run says of new data.
 
@@ -80,10 +87,10 @@ def predict(
     run
         A fit, or the folder of a finished run.
     data
-        A data frame, or a CSV or Parquet file. Columns are taken by their names, in any order; where a value is
-        missing, the others tell what they can.
+        A data frame, or a CSV or Parquet file; of an autoencoder of images as ``load_examples`` or ``examples`` take
+        them. Columns are taken by their names, in any order; where a value is missing, the others tell what they can.
     seed
-        For what is estimated by simulation, the anomaly score.
+        For what is estimated by simulation, the anomaly score and the bound.
 
     Returns
     -------
@@ -98,7 +105,9 @@ def predict(
         from ``low`` to ``high``; ``source_block`` and ``target_block``, the likeliest ones, from 1. Of a factorisation,
         of pairs of a user and an item: ``mean``, ``low``, ``high`` and ``chance``, as ``recommend`` has them (the mean
         alone of a point estimate); and ``known``, of which of the two there were training ratings, ``both``, ``user``,
-        ``item`` or ``neither``: another one is taken for any of its kind.
+        ``item`` or ``neither``: another one is taken for any of its kind. Of an autoencoder ``code_1``, ``code_1_sd``
+        and so on; of a table each column with ``_reconstructed``, of images ``rmse``, in grey from 0 to 1; ``elbo``,
+        nats; and of a conditional one ``outside``, whether conditions lie outside those of the training.
 
     Raises
     ------
@@ -109,12 +118,17 @@ def predict(
         no draws.
     """
     check_seed(seed)
-    fit, use = _used(run, "predict new data")
-    frame, values, _ = use.read(fit, data)
+    fit = _loaded(run)
+    if fit.provenance.card.autoencoder is not None:
+        return predict_examples(fit, data, seed)
+    use = _use(fit, "predict new data")
+    frame, values, _ = use.read(fit, data)  # type: ignore[arg-type]
     return beside(frame, use.predict(fit, values, np.random.default_rng([seed, 2])))
 
 
-def generate(run: Fit | str | os.PathLike[str], n: int = 1000, *, seed: int = 1) -> pd.DataFrame:
+def generate(
+    run: Fit | str | os.PathLike[str], n: int = 1000, *, seed: int = 1, conditions: Mapping[str, Any] | None = None
+) -> pd.DataFrame | Examples:
     """Return new data drawn from a finished run: from its posterior predictive distribution.
 
     Parameters
@@ -125,12 +139,15 @@ def generate(run: Fit | str | os.PathLike[str], n: int = 1000, *, seed: int = 1)
         How many rows.
     seed
         Of the stream.
+    conditions
+        Of a conditional autoencoder, numbers or classes by name.
 
     Returns
     -------
-    pandas.DataFrame
+    pandas.DataFrame, Examples
         The columns of the data that the run was fitted to, and behind them, of a mixture, ``component``: which made the
-        point, from 1.
+        point, from 1; of a conditional autoencoder the conditions, and ``outside``, whether these lie outside those of
+        the training. Of images ``Examples``: what the decoder expects of codes drawn from the prior.
 
     Raises
     ------
@@ -142,10 +159,14 @@ def generate(run: Fit | str | os.PathLike[str], n: int = 1000, *, seed: int = 1)
     import pandas as pd
 
     check_seed(seed)
-    if not 1 <= n <= MOST_POINTS:
-        raise ConfigError(f"n must lie between 1 and {MOST_POINTS:,}, got {n}")
-    fit, use = _used(run, "generate data")
+    _check_n(n)
+    fit = _loaded(run)
+    if fit.provenance.card.autoencoder is not None:
+        return generate_examples(fit, n, seed, conditions or {})
+    use = _use(fit, "generate data")
     assert use.generate is not None
+    if conditions:
+        raise ConfigError(f"a run of {fit.provenance.model} is given no conditions; leave --condition out")
     made = use.generate(fit, n, np.random.default_rng([seed, 3]))
     data = pd.DataFrame({name: made[name] for name in use.columns(fit)})
     return beside(data, {name: column for name, column in made.items() if name not in data})
@@ -157,7 +178,10 @@ def predict_to_file(
     """Write what a finished run says of new data to a CSV file. ``notify`` hears what is worth a word."""
     check_seed(seed)
     check_out(out, run, overwrite, Path(data).expanduser())
-    fit, use = _used(run, "predict new data")
+    fit = _loaded(run)
+    if fit.provenance.card.autoencoder is not None:
+        return predict_examples_to_file(fit, data, out, seed, notify or (lambda text: None))
+    use = _use(fit, "predict new data")
     frame, values, rows = use.read(fit, Path(data).expanduser())
     results = use.predict(fit, values, np.random.default_rng([seed, 2]))
     if notify is not None:
@@ -167,11 +191,33 @@ def predict_to_file(
     return out
 
 
-def generate_to_file(run: Path, n: int, out: Path, *, overwrite: bool = False, seed: int = 1) -> Path:
-    """Write data drawn from a finished run to a CSV file."""
-    check_out(out, run, overwrite)
-    made = generate(run, n, seed=seed)
-    return write_results(made, out)
+def generate_to_file(
+    run: Path,
+    n: int,
+    out: Path | None,
+    *,
+    overwrite: bool = False,
+    seed: int = 1,
+    conditions: Mapping[str, Any] | None = None,
+    notify: Notify | None = None,
+) -> Path:
+    """Write data drawn from a finished run to a CSV file, or images to an .npz or .png file."""
+    fit = _loaded(run)
+    card = fit.provenance.card.autoencoder
+    place = out or Path("generated.csv" if card is None or card.columns else "generated.npz")
+    check_out(place, run, overwrite)
+    if card is not None:
+        _check_n(n)
+        check_seed(seed)
+        return generate_examples_to_file(fit, n, place, seed, conditions or {}, notify or (lambda text: None))
+    made = generate(fit, n, seed=seed, conditions=conditions)
+    assert not isinstance(made, Examples)
+    return write_results(made, place)
+
+
+def _check_n(n: int) -> None:
+    if not 1 <= n <= MOST_POINTS:
+        raise ConfigError(f"n must lie between 1 and {MOST_POINTS:,}, got {n}")
 
 
 def _mixture_columns(fit: Fit) -> tuple[str, ...]:
@@ -239,16 +285,19 @@ USES: Mapping[str, Use] = {
 """By the name of the model."""
 
 
-def _used(run: Fit | str | os.PathLike[str], what: str) -> tuple[Fit, Use]:
-    fit = run if isinstance(run, Fit) else load_run(Path(run))[0]
+def _loaded(run: Fit | str | os.PathLike[str]) -> Fit:
+    return run if isinstance(run, Fit) else load_run(Path(run))[0]
+
+
+def _use(fit: Fit, what: str) -> Use:
     model = fit.provenance.model
     able = [name for name, use in USES.items() if what.startswith("predict") or use.generate is not None]
     if model not in able:
-        raise ConfigError(f"a run of {model} cannot {what}; runs of {', '.join(able)} can")
+        raise ConfigError(f"a run of {model} cannot {what}; runs of {', '.join([*able, 'vae', 'cvae'])} can")
     if not fit.has_draws:
         why = " ".join(str(text) for text in fit.missing) or "There are no draws."
         raise DataError(f"the run has nothing to {what} with. {why} Fit again")
-    return fit, USES[model]
+    return USES[model]
 
 
 def _told(values: Floats, rows: NDArray[np.generic], results: Results) -> list[str]:

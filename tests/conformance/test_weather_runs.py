@@ -301,10 +301,11 @@ def wait_for_sampling(pid):
 
 def test_demo_tasks_stand_on_shipped_data():
     from bayeskit.core.paths import resource
+    from bayeskit.datasets.sources import SETS, located
 
     for entry in MODELS.values():
         for file, load, options in entry.demo.values():
-            assert resource("data", file).is_file()
+            assert located(file).is_file() if file in SETS else resource("data", file).is_file()
             assert set(load) <= set(inspect.signature(entry.load).parameters)
             assert set(options) <= set(inspect.signature(entry.build).parameters)
 
