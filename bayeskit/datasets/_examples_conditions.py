@@ -76,7 +76,7 @@ def condition_of(name: str, cells: Cells, rows: NDArray[Any], place: Place, kind
         Of the column.
     kind
         ``class`` or ``number``. Unless given, texts are classes, and so are numbers that look like codes: whole, from 0
-        or 1 on without a gap, and at most 20 of them. Other numbers are numbers.
+        or 1 on without a gap, at most 20, and at most half as many as there are rows. Other numbers are numbers.
 
     Raises
     ------
@@ -101,9 +101,10 @@ def condition_of(name: str, cells: Cells, rows: NDArray[Any], place: Place, kind
 
 
 def are_codes(numbers: Floats) -> bool:
-    """Whether numbers look like codes of classes: whole, from 0 or 1 on without a gap, and few."""
+    """Whether numbers look like codes of classes: whole, from 0 or 1 on without a gap, few, and mostly repeated."""
     found = np.unique(numbers)
-    return bool(1 < len(found) <= _MOST_CODES and found[0] in (0, 1) and (np.diff(found) == 1).all())
+    few = 1 < len(found) <= min(_MOST_CODES, len(numbers) // 2)
+    return bool(few and found[0] in (0, 1) and (np.diff(found) == 1).all())
 
 
 def labels_of(name: str, cells: Cells, place: Place) -> NDArray[np.str_]:

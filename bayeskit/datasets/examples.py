@@ -135,8 +135,8 @@ def load_examples(
         numbers, as ``load_points`` takes them, but for conditions and label.
     condition
         Names of what each row is given: columns of a table, or ``label`` of images. Texts are classes, and so are
-        numbers that look like codes, which are whole, from 0 or 1 on without a gap, and at most 20; other numbers are
-        numbers. ``grade:class`` or ``grade:number`` says it outright.
+        numbers that look like codes: whole, from 0 or 1 on without a gap, and at most 20. Other numbers are numbers.
+        ``grade:class`` or ``grade:number`` says it outright.
     label
         Of a table: the column of known groups, for colouring only. Images have theirs from sub-folders or files.
     binarise
