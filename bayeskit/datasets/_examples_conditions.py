@@ -127,6 +127,12 @@ def labels_of(name: str, cells: Cells, place: Place) -> NDArray[np.str_]:
     return texts
 
 
+def missing_in(rows: NDArray[Any]) -> str:
+    """Say how many values are missing, and where."""
+    what = "row" if len(rows) == 1 else "rows"
+    return f"{counted(len(rows), 'missing value')} ({what} {listed(rows)})"
+
+
 def told_of(condition: Condition, *, guessed: bool) -> str:
     """Say how a condition is taken, and how to have it otherwise where that was guessed from its numbers."""
     name = condition.name
@@ -168,9 +174,7 @@ def _missing(texts: NDArray[np.str_]) -> NDArray[np.bool_]:
 
 def _refuse_missing(name: str, missing: NDArray[np.bool_], rows: NDArray[Any], place: Place) -> None:
     if missing.any():
-        n_missing = int(missing.sum())
-        problem = f"{counted(n_missing, 'value')} missing in a condition (rows {listed(rows[missing])})"
-        raise place.error(problem, "fill them, or drop these rows", column=name)
+        raise place.error(f"a condition with {missing_in(rows[missing])}", "fill or drop", column=name)
 
 
 def _check_numbers(name: str, numbers: Floats, rows: NDArray[Any], place: Place) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bayeskit.datasets._images_types import Pictures, check_shape, graded
-from bayeskit.datasets._problems import Place, counted
+from bayeskit.datasets._problems import Place, counted, one_line
 from bayeskit.datasets.tables import Table
 
 
 def array_of(values: Any, place: Place) -> NDArray[Any]:
-    """Return an array of numbers.
+    """Return an array of numbers; of one dimension it is a single column.
 
     Raises
     ------
@@ -23,9 +23,12 @@ def array_of(values: Any, place: Place) -> NDArray[Any]:
     """
     try:
         array = np.asarray(values)
-        return array if array.dtype.kind in "biuf" else array.astype(np.float64)
+        array = array if array.dtype.kind in "biuf" else array.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise place.error(f"not an array of numbers ({error})", "convert it") from error
+        raise place.error(f"not an array of numbers ({one_line(str(error))})", "convert it") from error
+    if not array.size:
+        raise place.error(f"an array of shape {array.shape}, without values", "give some")
+    return array.reshape(-1, 1) if array.ndim < 2 else array
 
 
 def table_of(
@@ -60,7 +63,9 @@ def table_of(
             problem = f"{counted(len(header), 'name')} for {counted(len(found), 'column')}"
             raise place.error(problem, "name each column")
         chosen = tuple(header)
-    n_rows = len(found[0]) if found else 0
+    if not found:
+        raise place.error("a data frame without columns", "give some")
+    n_rows = len(found[0])
     header += [str(name) for name in beside]
     found += [_beside(more, n_rows, str(name), place) for name, more in beside.items()]
     return Table(tuple(header), np.arange(1, n_rows + 1), lambda at: _cells(found[at]), b"", ""), chosen

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from bayeskit.core.language import say, say_count
 from bayeskit.core.words import commas, count
-from bayeskit.datasets._examples_conditions import LARGEST, Condition, condition_of, labels_of, parted, told_of
+from bayeskit.datasets._examples_conditions import (
+    LARGEST,
+    Condition,
+    condition_of,
+    labels_of,
+    missing_in,
+    parted,
+    told_of,
+)
 from bayeskit.datasets._points_checks import is_constant
 from bayeskit.datasets._points_columns import measuring_columns, named_columns, names_in
 from bayeskit.datasets._problems import Place, counted, listed, quote
@@ -122,9 +130,8 @@ def check_rows(values: Floats, columns: Sequence[str], rows: NDArray[np.int64], 
         column = values[:, at]
         missing = np.isnan(column)
         if missing.any():
-            n_missing = counted(int(missing.sum()), "value")
-            remedy = "fill them or drop these rows, or leave the column out (--columns)"
-            raise place.error(f"{n_missing} missing (rows {listed(rows[missing])})", remedy, column=name)
+            remedy = "fill or drop, or leave the column out (--columns)"
+            raise place.error(missing_in(rows[missing]), remedy, column=name)
         large = np.flatnonzero(np.abs(column) > LARGEST)
         if large.size:
             cells = [(rows[row], float(column[row])) for row in large]

@@ -86,7 +86,8 @@ def _arrays(content: bytes, place: Place) -> dict[str, NDArray[Any]]:
             if sum(member.file_size for member in archive.infolist()) > 8 * MOST_VALUES:
                 raise place.error("it unpacks to more than is taken", "save fewer images")
         with np.load(io.BytesIO(content), allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
+            read = {name: found[name] for name in found.files}
+            return {name: array for name, array in read.items() if isinstance(array, np.ndarray)}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, MemoryError) as error:
         raise place.error(f"not an .npz file that can be read ({one_line(str(error))})", "save it again") from error
     except ValueError as error:

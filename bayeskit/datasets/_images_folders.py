@@ -91,10 +91,8 @@ def _nothing(here: Sequence[Path], below: Sequence[Path]) -> tuple[str, str]:
     """Return what to say of a folder without images."""
     for entry in below:
         if entry.is_dir() and _images(list(entry.iterdir())):
-            return (
-                f"images lie two folders deep ({_short(entry)})",
-                f"name one of the folders above them, e.g. {quote(str(entry.parent))}",
-            )
+            above = _printable(str(entry.parent))
+            return f"images lie two folders deep ({_short(entry)})", f"name '{above}' or the like"
     data = [entry.name for entry in here if entry.suffix.lower() in {".csv", ".parquet", ".npz"}]
     there = f", or a file in it such as {quote(data[0])}" if data else ""
     return "a folder without images", f"name one with PNG or JPEG files{there}"

@@ -99,7 +99,8 @@ def graded(values: NDArray[Any], place: Place) -> tuple[NDArray[Any], int]:
     if values.dtype.kind == "f":
         wrong = 1 + np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
         if wrong.size:
-            raise place.error(f"values that are missing or infinite (images {listed(wrong)})", "fill or drop them")
+            what = "image" if len(wrong) == 1 else "images"
+            raise place.error(f"values that are missing or infinite ({what} {listed(wrong)})", "fill or drop them")
     low, high = values.min(), values.max()
     if values.dtype.kind == "f":
         if low < 0 or high > 1:

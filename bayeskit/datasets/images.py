@@ -76,7 +76,7 @@ def _of_file(file: Path, path: str, place: Place) -> Pictures | None:
     if head.startswith(b"\x93NUMPY"):
         raise place.error("a single NumPy array", "save it as .npz, with its name: numpy.savez(file, images=…)")
     if is_image(head) or (head and suffix in SUFFIXES):
-        raise place.error("a single image", f"name the folder it lies in, {quote(str(Path(path).parent))}")
+        raise place.error("a single image", f"name the folder that it lies in, '{one_line(str(Path(path).parent))}'")
     if head and (is_idx_name(file.name) or _unpacked(head, file)[:3] == b"\0\0\x08"):
         return read_idx([file], place)
     return None
