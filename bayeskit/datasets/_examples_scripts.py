@@ -25,7 +25,7 @@ def array_of(values: Any, place: Place) -> NDArray[Any]:
         array = np.asarray(values)
         array = array if array.dtype.kind in "biuf" else array.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise place.error(f"not an array of numbers ({one_line(str(error))})", "convert it") from error
+        raise place.error(f"not an array of numbers ({one_line(str(error))[:120]})", "convert it") from error
     if not array.size:
         raise place.error(f"an array of shape {array.shape}, without values", "give some")
     return array.reshape(-1, 1) if array.ndim < 2 else array

@@ -70,7 +70,7 @@ def read_digits(file: Path, place: Place) -> Pictures:
         table = np.loadtxt(io.BytesIO(gzip.decompress(content)), delimiter=",", dtype=np.uint8)
         images = table[:, :-1].reshape(-1, _DIGITS_SIZE, _DIGITS_SIZE)
     except (ValueError, OSError, EOFError, zlib.error, IndexError) as error:
-        raise place.error(f"cannot be read ({one_line(str(error))})", "install scikit-learn again") from error
+        raise place.error(f"cannot be read ({one_line(str(error))[:120]})", "install scikit-learn again") from error
     return Pictures(
         values=images,
         levels=_DIGITS_LEVELS,
@@ -89,12 +89,16 @@ def _arrays(content: bytes, place: Place) -> dict[str, NDArray[Any]]:
             read = {name: found[name] for name in found.files}
             return {name: array for name, array in read.items() if isinstance(array, np.ndarray)}
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, NotImplementedError, MemoryError) as error:
-        raise place.error(f"not an .npz file that can be read ({one_line(str(error))})", "save it again") from error
+        raise place.error(
+            f"not an .npz file that can be read ({one_line(str(error))[:120]})", "save it again"
+        ) from error
     except ValueError as error:
         if "allow_pickle" in str(error):
             problem = "it holds Python objects, which would have to be unpickled, and that can run any code"
             raise place.error(problem, "save arrays of numbers or of text (array.astype(str))") from error
-        raise place.error(f"not an .npz file that can be read ({one_line(str(error))})", "save it again") from error
+        raise place.error(
+            f"not an .npz file that can be read ({one_line(str(error))[:120]})", "save it again"
+        ) from error
 
 
 def _named(names: tuple[str, ...], arrays: dict[str, NDArray[Any]]) -> str | None:

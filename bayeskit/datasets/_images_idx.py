@@ -141,7 +141,7 @@ def _readable(file: Path, place: Place) -> Iterator[None]:
     try:
         yield
     except (OSError, EOFError, zlib.error) as error:
-        raise place.error(f"{file.name} cannot be read ({one_line(str(error))})", _AGAIN) from error
+        raise place.error(f"{file.name} cannot be read ({one_line(str(error))[:120]})", _AGAIN) from error
 
 
 def _sizes(stream: IO[bytes], file: Path, n_sizes: int, place: Place, digest: Any) -> tuple[int, ...]:
