@@ -20,7 +20,7 @@ from bayeskit.models.autoencoders.networks import ConvDecoder, ConvTrunk, MlpDec
 
 LEAST_NOISE = 1e-3  # in standard deviations of a column: a likelihood must not run off where a column is fitted exactly
 LEAST_SCALE = 1e-5  # of a code given its row
-_PACE = 3.0  # noise falls from 1 to a few hundredths: its logarithm takes larger steps than a weight
+_PACE = 10.0  # noise falls from 1 to a few hundredths: its logarithm takes larger steps than a weight does
 
 
 class Head(nn.Module):
