@@ -70,7 +70,7 @@ def autoencoder_spec(
     quadrants = int(asked.get("quadrants", 0))
     train = ~held_out
     if train.sum() < 2:
-        raise DataError(f"{place_of(data)}: {int(train.sum())} rows to train on are too few; give at least 2")
+        raise DataError(f"{place_of(data)}: too few rows to train on, {int(train.sum())}; give at least 2")
     likelihood = asked["likelihood"] or ("bernoulli" if data.is_images else "gaussian")
     hidden = _hidden(data, asked["architecture"], asked["hidden"])
     _check_options(data, asked, likelihood, quadrants, conditional=conditional)
