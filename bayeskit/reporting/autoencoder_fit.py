@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from bayeskit.core.language import say
-from bayeskit.core.types import Fit
+from bayeskit.core.types import AutoencoderCard, Fit
 from bayeskit.core.words import joined, number
 from bayeskit.diagnostics.autoencoders import distance_limit, distances
+from bayeskit.reporting.autoencoder_numbers import correlation_limit, likeness
 from bayeskit.reporting.autoencoder_reading import read_compared
+from bayeskit.reporting.autoencoder_view import Compared
 from bayeskit.reporting.results import group
 from bayeskit.reporting.verdict import ModelFit
 
@@ -19,28 +21,45 @@ def autoencoder_fit_of(fit: Fit, section: int) -> ModelFit | None:
     if card is None or group(fit, "generated") is None:
         return None
     compared = read_compared(fit)
-    if compared is None:
+    if compared is not None:
+        return _of_table(card, compared, section)
+    if len(card.shape) == 1:
+        return None
+    told = say(
+        "Look at images that it generates (section {section}): whether they are like the data's no number tells.",
+        section=section,
+    )
+    return ModelFit(adequate=True, sentence=told)
+
+
+def _of_table(card: AutoencoderCard, compared: Compared, section: int) -> ModelFit:
+    off, like = distances(compared.drawn, compared.value), likeness(compared)
+    worst = int(np.argmax(off))
+    remedy = say("Take larger networks (--hidden), or more codes (--latent).")
+    if off[worst] > distance_limit(len(compared.drawn), len(compared.value)):
         told = say(
-            "Look at images that it generates (section {section}): whether they are like the data's no number tells.",
+            "What it generates misses something: the distribution of {column} is {value} from the data's (section "
+            "{section}).",
+            column=card.columns[worst],
+            value=number(float(off[worst]), 2),
             section=section,
         )
-        return ModelFit(adequate=True, sentence=told) if len(card.shape) > 1 else None
-    off = distances(compared.drawn, compared.value)
-    limit = distance_limit(len(compared.drawn), len(compared.value))
-    worst = int(np.argmax(off))
-    values = {"column": card.columns[worst], "value": number(float(off[worst]), 2), "section": section}
-    if off[worst] <= limit:
+        return ModelFit(adequate=False, sentence=joined([told, remedy]))
+    if like.correlation > correlation_limit(compared):
         told = say(
-            "Nothing speaks against what it generates: distributions of columns are at most {value} from the data's "
+            "What it generates misses something: the correlation of {first} and {second} is {value} from the data's "
             "(section {section}).",
-            **values,
+            first=card.columns[like.pair[0]],
+            second=card.columns[like.pair[1]],
+            value=number(like.correlation, 2),
+            section=section,
         )
-        return ModelFit(adequate=True, sentence=told)
+        return ModelFit(adequate=False, sentence=joined([told, remedy]))
     told = say(
-        "What it generates misses something: the distribution of {column} is {value} from the data's (section "
-        "{section}).",
-        **values,
+        "Nothing speaks against what it generates: distributions of columns are at most {value} from the data's, "
+        "correlations at most {correlation} (section {section}).",
+        value=number(float(off[worst]), 2),
+        correlation=number(like.correlation, 2),
+        section=section,
     )
-    return ModelFit(
-        adequate=False, sentence=joined([told, say("Take larger networks (--hidden), or more codes (--latent).")])
-    )
+    return ModelFit(adequate=True, sentence=told)

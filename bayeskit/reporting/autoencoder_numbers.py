@@ -11,6 +11,8 @@ from bayeskit.reporting.autoencoder_view import ByNumber, Compared
 
 Floats = NDArray[np.float64]
 
+WITHIN = 0.05  # of a correlation, besides what so many rows let one see
+_STANDARD_ERRORS = 3.3
 QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
 
@@ -58,6 +60,11 @@ def likeness(compared: Compared) -> Likeness:
     scale = np.maximum(compared.value.std(0), np.finfo(float).tiny)
     off = np.abs(np.quantile(compared.drawn, QUANTILES, axis=0) - np.quantile(compared.value, QUANTILES, axis=0))
     return Likeness(off.max(0) / scale, _correlations(compared.value), _correlations(compared.drawn))
+
+
+def correlation_limit(compared: Compared) -> float:
+    """Return how far correlations may be from the data's: a little, and what chance makes of so many rows."""
+    return WITHIN + _STANDARD_ERRORS * float(np.sqrt(1 / len(compared.drawn) + 1 / len(compared.value)))
 
 
 def coverage(found: ByNumber, at: Floats, values: Floats) -> tuple[Floats, Floats]:

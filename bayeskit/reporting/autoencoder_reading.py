@@ -71,6 +71,15 @@ def read_autoencoder(fit: Fit) -> Autoencoder | None:
     )
 
 
+def read_codes(fit: Fit) -> Codes | None:
+    """Return the codes, and nothing else of the run."""
+    card, data = fit.provenance.card.autoencoder, group(fit, "codes")
+    try:
+        return _codes(data, card) if card is not None and data is not None else None
+    except (KeyError, ValueError, IndexError):  # of a damaged run
+        return None
+
+
 def read_compared(fit: Fit) -> Compared | None:
     """Return generated rows of a table beside the data's, and nothing else of the run."""
     card = fit.provenance.card.autoencoder
@@ -136,13 +145,17 @@ def _codes(data: xr.Dataset, card: AutoencoderCard) -> Codes | None:
     held = data["held_out"].to_numpy().astype(bool) if "held_out" in data else np.zeros(n, dtype=bool)
     labels = data["label"].to_numpy().astype(str) if "label" in data else None
     names = data["row"].to_numpy().astype(str) if "row" in data else np.arange(1, n + 1).astype(str)
-    return Codes(mean, sd, held, labels, _given(data), names, max(n, int(data["n_rows"])))
+    elbo = _floats(data["elbo"])
+    return Codes(mean, sd, elbo, held, labels, _given(data), names, max(n, int(data["n_rows"])))
 
 
 def _rebuilt(data: xr.Dataset, card: AutoencoderCard) -> Rebuilt | None:
     original, made = _rows(data["original"], card), _rows(data["reconstruction"], card)
     if original is None or made is None or len(original) != len(made):
         return None
+    if card.n_held_out:  # they come first
+        shown = slice(card.n_held_out)
+        data, original, made = data.isel(example=shown), original[shown], made[shown]
     given = _rows(data["input"], card) if "input" in data else None
     names = data["label"].to_numpy().astype(str).tolist() if "label" in data else [""] * len(made)
     return Rebuilt(original, made, given, tuple(names))

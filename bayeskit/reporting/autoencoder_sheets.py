@@ -22,7 +22,8 @@ Floats = NDArray[np.float64]
 GAP = 0.1  # between tiles, of their height
 BREAK = 0.45  # between blocks of rows
 _COLOUR_TYPES = {2: 4, 4: 6}  # PNG's: grey, or red, green and blue, each with how much is seen through
-_SIDES = 62  # pixels of a panel beside its picture
+_BESIDE, _BELOW, _BARE = 62, 48, 12  # pixels of a panel for what axes say, and where they say nothing
+_WIDE = 860  # pixels of a panel that has a row of its own
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -88,14 +89,16 @@ def picture(sheet: Sheet, alt: str, *, label: str = "", most: int = 620, **chang
         yaxis={**bare, "range": [sheet.height - 0.5, -0.5], "scaleanchor": "x", "scaleratio": 1},
         margin={"l": 8, "r": 4, "t": 4, "b": 8},
     )
+    told = [bool(changes.get(name)) for name in ("yaxis", "xaxis")]
+    beside, below = _BESIDE if told[0] else _BARE, _BELOW if told[1] else _BARE
     ratio = sheet.height / sheet.width
     return f.Panel(
         [{"type": "image", "source": sheet.source, "hoverinfo": "skip"}],
         f.merge(layout, changes),
         alt,
         label=label,
-        height=min(most, round(860 * ratio) + _SIDES),
-        behaviour={"ratio": ratio, "sides": _SIDES if changes else 12},
+        height=min(most, round((_WIDE - beside) * ratio) + below),
+        behaviour={"ratio": ratio, "beside": beside, "below": below},
     )
 
 

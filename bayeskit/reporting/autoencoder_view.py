@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.language import say
 from bayeskit.core.types import AutoencoderCard
-from bayeskit.core.words import with_unit
+from bayeskit.core.words import listing, with_unit
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -78,13 +79,6 @@ class Training:
     converged: bool | None
     message: str
 
-    @cached_property
-    def overfitting(self) -> float:
-        """How much higher the bound of training rows is than that of held-out ones, in nats a row; NaN without."""
-        if "elbo" not in self.held_out:
-            return float("nan")
-        return float(self.train["elbo"][self.best] - self.held_out["elbo"][self.best])
-
 
 @dataclass(frozen=True, eq=False)
 class Codes:
@@ -94,6 +88,8 @@ class Codes:
     ----------
     mean, sd
         Of the encoder's distribution.
+    elbo
+        Bounds, in nats.
     held_out
         Which rows training had not seen.
     labels
@@ -108,11 +104,25 @@ class Codes:
 
     mean: Floats
     sd: Floats
+    elbo: Floats
     held_out: NDArray[np.bool_]
     labels: NDArray[np.str_] | None
     given: Given
     names: NDArray[np.str_]
     n_rows: int
+
+    @property
+    def spread(self) -> Floats:
+        """Standard deviation of each code over all rows, their own uncertainty included."""
+        found: Floats = np.sqrt(self.mean.var(0) + (self.sd**2).mean(0))
+        return found
+
+    @property
+    def overfitting(self) -> float:
+        """How much higher the bound of training rows is than that of held-out ones, in nats a row; NaN without."""
+        if self.held_out.all() or not self.held_out.any():
+            return float("nan")
+        return float(self.elbo[~self.held_out].mean() - self.elbo[self.held_out].mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,6 +251,19 @@ class Autoencoder:
         """Codes from 0, the one that says the most of a row first."""
         order: list[int] = np.argsort(-self.bound.kl_code, kind="stable").tolist()
         return order or list(range(self.n_codes))
+
+    @property
+    def used(self) -> list[int]:
+        """Codes in use, from 0, the one that says the most first; the first one where none is."""
+        return self.by_use[: max(1, self.bound.n_active)]
+
+    @property
+    def told(self) -> str:
+        """What rows are rebuilt from: codes, and what is given besides."""
+        codes = say("one code") if self.n_codes == 1 else say("{n} codes", n=f"{self.n_codes:,}")
+        given = [condition.name for condition in self.card.conditions]
+        given += [say("the part that is given")] if self.card.quadrants else []
+        return listing([*given, codes])
 
     @property
     def held_out(self) -> bool:

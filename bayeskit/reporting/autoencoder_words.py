@@ -10,8 +10,8 @@ from bayeskit.core.language import mark, say
 from bayeskit.core.types import Assessment, AutoencoderCard, Fit
 from bayeskit.core.words import joined, number, percent, significant
 from bayeskit.diagnostics.autoencoders import distance_limit, distances
-from bayeskit.reporting.autoencoder_numbers import explained, likeness, rmse
-from bayeskit.reporting.autoencoder_reading import read_bound, read_training
+from bayeskit.reporting.autoencoder_numbers import correlation_limit, explained, likeness, rmse
+from bayeskit.reporting.autoencoder_reading import read_bound, read_codes, read_training
 from bayeskit.reporting.autoencoder_view import Autoencoder, Bound
 
 SILENT = (
@@ -31,10 +31,10 @@ def autoencoder_headline(found: Autoencoder, assessment: Assessment) -> list[str
 
 def autoencoder_success(fit: Fit, assessment: Assessment) -> str:
     """Return whether training that settled can be relied on."""
-    training = read_training(fit)
+    training, codes = read_training(fit), read_codes(fit)
     overfits = any(v.name == "overfitting" and v.passed is False for v in assessment.verdicts)
     point = say("Network weights are a point estimate; the codes of each row have a distribution.")
-    if training is None:
+    if training is None or codes is None:
         return joined([say("Training settled."), point])
     if "elbo" not in training.held_out:
         told = say(
@@ -47,7 +47,7 @@ def autoencoder_success(fit: Fit, assessment: Assessment) -> str:
         "Training settled, and holds for rows that it never saw: their bound is highest in epoch {epoch}, {gap} nats "
         "below that of training rows."
     )
-    if training.overfitting < 0:
+    if not codes.overfitting > 0:
         template = mark(
             "Training settled, and holds for rows that it never saw: their bound is highest in epoch {epoch}, and no "
             "lower than that of training rows."
@@ -58,7 +58,7 @@ def autoencoder_success(fit: Fit, assessment: Assessment) -> str:
             "{epoch}, and still {gap} nats below that of training rows."
         )
     epoch = f"{training.epoch[training.best]:,}"
-    return joined([say(template, epoch=epoch, gap=significant(abs(training.overfitting), 2)), point])
+    return joined([say(template, epoch=epoch, gap=significant(abs(codes.overfitting), 2)), point])
 
 
 def autoencoder_advice(fit: Fit) -> str:
@@ -86,11 +86,6 @@ def autoencoder_key_values(fit: Fit, assessment: Assessment) -> list[tuple[str, 
     return rows
 
 
-def codes_words(n_codes: int) -> str:
-    """Return what rows are rebuilt from."""
-    return say("one code") if n_codes == 1 else say("{n} codes", n=f"{n_codes:,}")
-
-
 def use_words(bound: Bound, n_codes: int) -> str:
     """Say how many codes are in use."""
     if n_codes == 1:
@@ -105,7 +100,6 @@ def _how_well(found: Autoencoder, assessment: Assessment) -> str:
     rebuilt = found.rebuilt
     if rebuilt is None:
         return ""
-    what = say("{n} codes a row", n=found.n_codes) if found.n_codes > 1 else say("one code a row")
     if found.is_images:
         error = float(assessment.metrics.get("reconstruction_rmse", rmse(rebuilt.original, rebuilt.made)))
         template = mark(
@@ -118,14 +112,14 @@ def _how_well(found: Autoencoder, assessment: Assessment) -> str:
                 "error): {share} of the differences between images."
             )
         share = percent(max(0.0, explained(rebuilt.original, rebuilt.made)))
-        return say(template, codes=what, error=significant(error, 2), share=share)
+        return say(template, codes=found.told, error=significant(error, 2), share=share)
     shares = np.array([explained(*pair) for pair in zip(rebuilt.original.T, rebuilt.made.T, strict=True)])
     errors = [rmse(*pair) for pair in zip(rebuilt.original.T, rebuilt.made.T, strict=True)]
     best, worst = int(shares.argmax()), int(shares.argmin())
     template = mark("Of rows that training had not seen {codes} explain {share} of the columns' variance")
     if not found.held_out:
         template = mark("Of the rows {codes} explain {share} of the columns' variance")
-    told = say(template, codes=what, share=percent(max(0.0, float(shares.mean()))))
+    told = say(template, codes=found.told, share=percent(max(0.0, float(shares.mean()))))
     if best == worst:
         return say("{told}, which is off by {error}.", told=told, error=_error(found, errors, best))
     return say(
@@ -156,13 +150,17 @@ def _nats(found: Autoencoder) -> str:
     )
     if not np.isfinite(bound.log_density):
         return first
+    density = number(bound.log_density, 2)
+    if round(bound.gap, 2) <= 0:
+        close = say("The log density itself is {density} by importance weights: the bound is close.", density=density)
+        return joined([first, close])
     return joined(
         [
             first,
             say(
                 "The log density itself is {density} by importance weights, so that the bound is {gap} too low.",
-                density=number(bound.log_density, 2),
-                gap=number(max(0.0, bound.gap), 2),
+                density=density,
+                gap=number(bound.gap, 2),
             ),
         ]
     )
@@ -185,7 +183,8 @@ def _generated(found: Autoencoder) -> str:
         "column": found.card.columns[worst],
         "correlation": number(like.correlation, 2),
     }
-    if off[worst] <= distance_limit(len(compared.drawn), len(compared.value)):
+    limits = distance_limit(len(compared.drawn), len(compared.value)), correlation_limit(compared)
+    if off[worst] <= limits[0] and like.correlation <= limits[1]:
         return say(
             "Generated rows are distributed as the data are, as far as these tell: of {column}, the farthest off, "
             "quantiles differ by up to {quantile} standard deviations; correlations differ by up to {correlation}.",
@@ -212,13 +211,21 @@ def _some_value(condition: object) -> str:
     """Return a condition that the command can be tried with."""
     name, classes = str(getattr(condition, "name", "")), getattr(condition, "classes", ())
     low, high = float(getattr(condition, "low", 0.0)), float(getattr(condition, "high", 0.0))
-    value = str(classes[0]) if classes else f"{(low + high) / 2:.4g}"
+    value = str(classes[0]) if classes else _between(low, high)
     return f"{name}={value}" if re.fullmatch(r"[\w.-]{1,40}", name) and re.fullmatch(r"[\w.+-]{1,40}", value) else ""
+
+
+def _between(low: float, high: float) -> str:
+    """Return a number near the middle, with few digits."""
+    rounded = (float(f"{(low + high) / 2:.{digits}g}") for digits in range(1, 6))
+    return f"{next((value for value in rounded if low < value < high), low):g}"
 
 
 def _other_codes(card: AutoencoderCard, bound: Bound | None, model: str) -> str:
     if bound is None or not bound.kl_code.size or model not in ("vae", "cvae"):
         return ""
+    if not bound.n_active and card.conditional:
+        return say("No code is in use: what is given tells all that the networks found.")
     if not bound.n_active:
         return say(
             "No code is in use: give each a share that costs nothing (--free-bits 0.1), or raise its cost slowly "

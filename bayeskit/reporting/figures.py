@@ -31,8 +31,8 @@ _BREAKOUT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x20
 class Panel:
     """One Plotly plot: traces, layout, height in pixels, and a text for those who cannot see it.
 
-    ``frames`` is what its own slider says of each frame, where it has one; it opens on the middle one. One that is
-    ``wide`` has a row of its own.
+    ``frames`` is what its own slider says of each frame, where it has one, and ``opens`` the one that it opens on. A
+    panel that is ``wide`` has a row of its own.
     """
 
     data: Sequence[Mapping[str, Any]]
@@ -42,6 +42,7 @@ class Panel:
     height: int = 220
     behaviour: Mapping[str, Any] = field(default_factory=dict)
     frames: tuple[str, ...] = ()
+    opens: int = 0
     wide: bool = False
 
     @property

@@ -4,52 +4,31 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
+from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.core.language import mark, say
-from bayeskit.core.words import joined, number, percent
+from bayeskit.core.language import say
+from bayeskit.core.words import interval, joined, number
 from bayeskit.reporting import figures as f
+from bayeskit.reporting.autoencoder_colouring import Colouring, colouring_key, colouring_of, colouring_title
 from bayeskit.reporting.autoencoder_reading import code_name
 from bayeskit.reporting.autoencoder_view import Autoencoder, Codes
-from bayeskit.reporting.groups import N_COLOURS, colour_name, colour_of, symbol_of, thinned
+from bayeskit.reporting.groups import symbol_of, thinned
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MAX_DRAWN = 2000  # rows
 MAX_PLACED = 800  # rows that t-SNE places
-MAX_NAMED = 28  # groups that have a colour and a symbol of their own
+MAX_CHOSEN = 4  # codes of which pairs can be chosen
+FEWEST = 5  # rows that t-SNE places
 STEPS = 400  # of t-SNE
-QUINTILES = 5
+LIKE = 1.2  # times the prior's standard deviation: what counts as spread like it
 _SEED = 20240229
-
-
-@dataclass(frozen=True, eq=False)
-class Colouring:
-    """What rows are coloured by: groups in order, and each row's, -1 for none; ``ordered`` ones go from low to high."""
-
-    what: str
-    groups: tuple[str, ...]
-    member: Integers
-    ordered: bool
-
-    @cached_property
-    def chance(self) -> float:
-        """How often two rows taken at random are of one group."""
-        shares = np.bincount(self.member[self.member >= 0]) / max(1, int((self.member >= 0).sum()))
-        return float((shares**2).sum())
-
-    def colour(self, place: int) -> str:
-        """Return a group's colour."""
-        if self.ordered:
-            return f.faded(f.FIT, round(0.2 + 0.8 * place / max(1, len(self.groups) - 1), 2))
-        return colour_of(place)
 
 
 def codes_figure(found: Autoencoder) -> f.Figure | None:
@@ -59,65 +38,20 @@ def codes_figure(found: Autoencoder) -> f.Figure | None:
         return None
     colouring = colouring_of(found, codes)
     drawn = thinned(np.arange(len(codes.mean)), MAX_DRAWN)
-    panels = [_pair(found, codes, colouring, drawn)]
-    placed = np.empty(0, dtype=np.int64)
-    if found.n_codes > 2 and len(codes.mean) > QUINTILES:
+    pair = _pair(found, codes, colouring, drawn)
+    panels, placed = [pair], np.empty(0, dtype=np.int64)
+    if len(found.used) > 2 and len(codes.mean) > FEWEST:
         placed = thinned(np.arange(len(codes.mean)), MAX_PLACED)
-        panels.insert(0, _all_codes(found, codes, colouring, placed))
+        panels = [_all_codes(found, codes, colouring, placed), _choice(found, codes, colouring, drawn, pair)]
     return f.Figure(
         name="codes",
-        title=_title(found, codes, colouring),
+        title=colouring_title(colouring) if colouring is not None else _title(codes),
         caption=joined([_how(found, mapped=placed.size > 0), _meaning(colouring), _prior(codes)]),
         panels=tuple(panels),
-        key=_key(colouring),
+        key=colouring_key(colouring),
         note=_note(codes, drawn.size, placed.size),
+        printed=(panels[0], pair) if placed.size else None,
     )
-
-
-def colouring_of(found: Autoencoder, codes: Codes) -> Colouring | None:
-    """Return what to colour rows by: labels, or else the first condition; None where nothing is known of them."""
-    if codes.labels is not None:
-        return _classes(say("label"), codes.labels, found.card.labels)
-    for condition in found.card.conditions:
-        values = codes.given.get(condition.name)
-        if values is None:
-            continue
-        if values.dtype.kind == "f":
-            return _fifths(condition.name, values)
-        return _classes(condition.name, values, condition.classes)
-    return None
-
-
-def neighbours_agree(codes: Codes, colouring: Colouring) -> float:
-    """Return how often the nearest other row by codes is of the same group, over rows that have one."""
-    from scipy.spatial import cKDTree
-
-    known = np.flatnonzero(colouring.member >= 0)
-    some = known[thinned(np.arange(known.size), MAX_DRAWN)]
-    tree = cKDTree(codes.mean[some])
-    nearest = np.asarray(tree.query(codes.mean[some], k=2)[1])
-    own = np.arange(some.size)
-    other = np.where(nearest[:, 1] == own, nearest[:, 0], nearest[:, 1])
-    return float(np.mean(colouring.member[some] == colouring.member[some[other]]))
-
-
-def _classes(what: str, values: NDArray[Any], order: tuple[str, ...]) -> Colouring | None:
-    names, counts = np.unique(values, return_counts=True)
-    known = [name for name in order if name in set(names.tolist())] or names[np.argsort(-counts)].tolist()
-    shown = {name: place for place, name in enumerate(known[:MAX_NAMED])}
-    member = np.array([shown.get(value, -1) for value in values.tolist()])
-    return Colouring(what, tuple(shown), member, ordered=False) if len(shown) > 1 else None
-
-
-def _fifths(what: str, values: Floats) -> Colouring | None:
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, QUINTILES + 1)))
-    if edges.size < 3:
-        return None
-    member = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, edges.size - 2)
-    decimals = max(0, 2 - int(np.floor(np.log10(max(float(np.ptp(edges)), 1e-12)))))
-    ends = [number(float(edge), decimals) for edge in edges]
-    groups = tuple(say("{low} to {high}", low=low, high=high) for low, high in pairwise(ends))
-    return Colouring(what, groups, member, ordered=True)
 
 
 def _pair(found: Autoencoder, codes: Codes, colouring: Colouring | None, rows: Integers) -> f.Panel:
@@ -126,13 +60,32 @@ def _pair(found: Autoencoder, codes: Codes, colouring: Colouring | None, rows: I
     x = codes.mean[rows, first]
     y = np.random.default_rng(rows.size).uniform(-1, 1, rows.size) if alone else codes.mean[rows, second]
     names = (code_name(first), "" if alone else code_name(second))
-    label = say("The two codes that say most") if found.n_codes > 2 else ""
+    label = say("The two codes that say most") if len(found.used) > 2 else ""
     return _panel(codes, colouring, rows, np.column_stack([x, y]), names, label)
 
 
 def _all_codes(found: Autoencoder, codes: Codes, colouring: Colouring | None, rows: Integers) -> f.Panel:
-    label = say("All {n} codes, placed by t-SNE", n=found.n_codes)
-    return _panel(codes, colouring, rows, _placed(codes.mean[rows][:, found.by_use]), ("", ""), label)
+    n, used = found.n_codes, len(found.used)
+    label = say("All {n} codes, placed by t-SNE", n=n)
+    if used < n:
+        label = say("The {n} codes in use, placed by t-SNE", n=used)
+    return _panel(codes, colouring, rows, _placed(codes.mean[rows][:, found.used]), ("", ""), label)
+
+
+def _choice(found: Autoencoder, codes: Codes, colouring: Colouring | None, rows: Integers, pair: f.Panel) -> f.Panel:
+    """Return the map of two codes with a slider that chooses others."""
+    pairs = list(combinations(found.used[:MAX_CHOSEN], 2))
+    told = tuple(say("codes {a} and {b}", a=across + 1, b=up + 1) for across, up in pairs)
+    member = np.full(rows.size, -1) if colouring is None else colouring.member[rows]
+    groups = [rows[member == k] for k in np.unique(member).tolist()]
+    frames = [[{"x": codes.mean[some, across], "y": codes.mean[some, up]} for some in groups] for across, up in pairs]
+    behaviour: dict[str, Any] = {
+        **pair.behaviour,
+        "animation": {"traces": list(range(len(groups))), "frames": frames, "labels": list(told)},
+    }
+    layout = f.merge(pair.layout, {"annotations": [], **{axis: {"title": {"text": ""}} for axis in ("xaxis", "yaxis")}})
+    label = say("Two codes at a time")
+    return replace(pair, layout=layout, label=label, behaviour=behaviour, frames=told)
 
 
 def _placed(points: Floats) -> Floats:
@@ -168,7 +121,9 @@ def _panel(
     told = label or say("Map of the codes")
     alt = say("{what}: {n} rows, a dot each.", what=told, n=f"{rows.size:,}")
     if colouring is not None:
-        alt = joined([alt, say("In the colours of {what}: {groups}.", what=colouring.what, groups=_listed(colouring))])
+        alt = joined(
+            [alt, say("In the colours of {what}: {groups}.", what=colouring.what, groups=", ".join(colouring.groups))]
+        )
     return f.Panel(traces, layout, alt, label=label, height=520, behaviour={"square": True})
 
 
@@ -197,7 +152,7 @@ def _dots(codes: Codes, colouring: Colouring | None, rows: Integers, at: Floats,
 
 def _named(colouring: Colouring | None, member: Integers, at: Floats) -> list[dict[str, Any]]:
     """Return names that stand in the middle of their groups."""
-    if colouring is None or colouring.ordered:
+    if colouring is None or colouring.ordered or not colouring.apart:
         return []
     made = []
     for place in np.unique(member[member >= 0]).tolist():
@@ -208,40 +163,12 @@ def _named(colouring: Colouring | None, member: Integers, at: Floats) -> list[di
     return made
 
 
-def _title(found: Autoencoder, codes: Codes, colouring: Colouring | None) -> str:
-    if colouring is None:
-        return say("The codes of {n} rows lie around 0, as the prior has them", n=f"{codes.n_rows:,}")
-    share, chance = neighbours_agree(codes, colouring), colouring.chance
-    told = {"share": percent(share), "chance": percent(chance), "what": colouring.what}
-    if colouring.what in {condition.name for condition in found.card.conditions}:
-        template = mark(
-            "The codes do without {what}, which the decoder is told: rows that lie together have the same in {share} "
-            "of cases, by chance in {chance}"
-        )
-        if share > 2 * chance:
-            template = mark(
-                "The codes repeat {what}, which the decoder is told: rows that lie together have the same in {share} "
-                "of cases, by chance in {chance}"
-            )
-        return say(template, **told)
-    if share > 1.2 * chance:
-        return say(
-            "Codes tell labels apart that training never saw: the nearest row has the same in {share} of cases, by "
-            "chance in {chance}",
-            **told,
-        )
-    return say(
-        "Codes say little of labels: the nearest row has the same in {share} of cases, by chance in {chance}", **told
-    )
-
-
 def _how(found: Autoencoder, *, mapped: bool) -> str:
     if mapped:
         return say(
             "How to read: each dot is a row. In the first map rows with like codes lie close together (t-SNE, which "
             "keeps neighbours but not distances, and makes clumps even where there are none); in the second they lie "
-            "where two of the {n} codes have them.",
-            n=found.n_codes,
+            "where two codes have them, and the slider chooses which."
         )
     if found.n_codes == 1:
         return say("How to read: each dot is a row, at its code; heights are random, to keep dots apart.")
@@ -255,30 +182,31 @@ def _meaning(colouring: Colouring | None) -> str:
         return ""
     if colouring.ordered:
         return say("The colour is {what}, in fifths of the rows, pale where it is low.", what=colouring.what)
+    if not colouring.apart:
+        return say("The colour is {what}.", what=colouring.what)
     return say("The colour is {what}; names stand in the middle of theirs.", what=colouring.what)
 
 
 def _prior(codes: Codes) -> str:
     """Say whether the codes together are spread as the prior, which rows are generated from."""
-    spread = np.sqrt(codes.mean.var(0) + (codes.sd**2).mean(0))
     return say(
-        "All rows together have a standard deviation of {low} to {high} in a code, their own uncertainty included; the "
-        "prior, from which rows are generated, has 1.",
-        low=number(float(spread.min()), 2),
-        high=number(float(spread.max()), 2),
+        "All rows together have a standard deviation of {spread} in a code, their own uncertainty included; the prior, "
+        "from which rows are generated, has 1.",
+        spread=_interval(codes.spread),
     )
 
 
-def _key(colouring: Colouring | None) -> tuple[tuple[str, str], ...]:
-    if colouring is None or colouring.ordered:
-        return ()
-    n = min(len(colouring.groups), N_COLOURS)
-    made = [(colour_name(place), ", ".join(colouring.groups[place::N_COLOURS])) for place in range(n)]
-    return (*made, *([("prior", say("others"))] if (colouring.member < 0).any() else []))
+def _title(codes: Codes) -> str:
+    """Say whether the codes are spread as the prior."""
+    told = {"n": f"{codes.n_rows:,}", "spread": _interval(codes.spread)}
+    if np.abs(np.log(np.maximum(codes.spread, 1e-9))).max() < np.log(LIKE):
+        return say("The codes of {n} rows are spread as the prior: {spread}, where it has 1", **told)
+    return say("The codes of {n} rows are spread otherwise than the prior: {spread}, where it has 1", **told)
 
 
-def _listed(colouring: Colouring) -> str:
-    return ", ".join(colouring.groups[:MAX_NAMED])
+def _interval(spread: Floats) -> str:
+    low, high = number(float(spread.min()), 2), number(float(spread.max()), 2)
+    return low if low == high else interval(low, high)
 
 
 def _note(codes: Codes, drawn: int, placed: int) -> str:

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 ACROSS = 10  # generated images side by side
 ALIKE = 0.02  # of grey: what nobody would see
 MAX_PAIRS = 4  # ways from one image to another
-MANY = 12  # values along an axis from which one in two is told
+TOLD = 5  # values along an axis
 
 
 def manifold_figure(found: Autoencoder) -> f.Figure | None:
@@ -200,7 +200,8 @@ def _planes(manifold: Manifold) -> tuple[f.Panel, ...]:
 def _plane(manifold: Manifold, images: Floats, name: str) -> f.Panel:
     sheet = sheet_of([images])
     values = [number(float(value), 1) for value in manifold.at]
-    every = 2 if len(values) > MANY else 1
+    some = np.unique(np.linspace(0, len(values) - 1, TOLD).round().astype(int)).tolist()
+    up = values[::-1]
     first, second = (code_name(code) for code in manifold.codes)
     alt = say("Images at {n} quantiles of {first} and of {second}.", n=len(values), first=first, second=second)
     return picture(
@@ -208,8 +209,8 @@ def _plane(manifold: Manifold, images: Floats, name: str) -> f.Panel:
         joined([say("{name}:", name=name), alt]) if name else alt,
         label=name,
         most=760,
-        xaxis=ticks(sheet.columns[::every], values[::every], first),
-        yaxis=ticks(sheet.rows[::every], values[::-1][::every], second),
+        xaxis=ticks([sheet.columns[place] for place in some], [values[place] for place in some], first),
+        yaxis=ticks([sheet.rows[place] for place in some], [up[place] for place in some], second),
     )
 
 
@@ -217,9 +218,8 @@ def _turning(planes: tuple[f.Panel, ...], what: str) -> f.Panel:
     """Return one panel whose slider goes from class to class."""
     told = tuple(say("{name}: {value}", name=what, value=panel.label) for panel in planes)
     frames = [[{"source": panel.data[0]["source"]}] for panel in planes]
-    middle = planes[len(planes) // 2]
-    behaviour = {**middle.behaviour, "animation": {"traces": [0], "frames": frames, "labels": list(told)}}
-    return replace(middle, behaviour=behaviour, frames=told, label=what)
+    behaviour = {**planes[0].behaviour, "animation": {"traces": [0], "frames": frames, "labels": list(told)}}
+    return replace(planes[0], behaviour=behaviour, frames=told, label=what)
 
 
 def _generated_title(found: Autoencoder) -> str:

@@ -13,7 +13,6 @@ from bayeskit.reporting import figures as f
 from bayeskit.reporting.autoencoder_numbers import explained, rmse
 from bayeskit.reporting.autoencoder_sheets import picture, sheet_of, ticks
 from bayeskit.reporting.autoencoder_view import Autoencoder, Rebuilt
-from bayeskit.reporting.autoencoder_words import codes_words
 from bayeskit.reporting.groups import thinned
 
 Floats = NDArray[np.float64]
@@ -46,7 +45,7 @@ def _images(found: Autoencoder, rebuilt: Rebuilt, error: float | None) -> f.Figu
     share = explained(rebuilt.original, rebuilt.made)
     error = rmse(rebuilt.original, rebuilt.made) if error is None else error
     template = mark("Rebuilt from {codes}, images are off by {error} on a scale of grey from 0 to 1")
-    title = say(template, codes=codes_words(found.n_codes), error=significant(error, 2))
+    title = say(template, codes=found.told, error=significant(error, 2))
     return f.Figure(
         name="reconstructions",
         title=title,
@@ -79,8 +78,8 @@ def _table(found: Autoencoder, rebuilt: Rebuilt) -> f.Figure:
     return f.Figure(
         name="reconstructions",
         title=say(
-            "{codes:capital} explain {share} of the columns' variance, from {low} to {high}",
-            codes=codes_words(found.n_codes),
+            "{codes:capital} explain {share} of the columns' variance, from {low} to {high} of each",
+            codes=found.told,
             share=percent(max(0.0, float(np.mean(shares)))),
             low=percent(max(0.0, min(shares))),
             high=percent(max(0.0, max(shares))),

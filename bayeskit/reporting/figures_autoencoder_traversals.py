@@ -29,10 +29,10 @@ def traversal_figure(found: Autoencoder) -> f.Figure | None:
     ways = found.traversals
     if ways is None:
         return None
-    return _images(ways) if found.is_images else _table(found, ways)
+    return _images(found, ways) if found.is_images else _table(found, ways)
 
 
-def _images(ways: Traversals) -> f.Figure:
+def _images(found: Autoencoder, ways: Traversals) -> f.Figure:
     shown = min(MAX_SHOWN, len(ways.codes))
     change = [float(np.sqrt(np.mean((way[-1] - way[0]) ** 2))) for way in ways.decoded[:shown]]
     names = [code_name(code) for code in ways.codes[:shown]]
@@ -44,12 +44,13 @@ def _images(ways: Traversals) -> f.Figure:
         sheet,
         alt,
         yaxis=ticks(sheet.rows, names),
-        xaxis=ticks(
-            sheet.columns[::every], values[::every], say("value of the code, in standard deviations of the prior")
-        ),
+        xaxis=ticks(sheet.columns[::every], values[::every], say("value of the code")),
     )
     still = replace(still, wide=True)
-    sliders = tuple(_slider(ways, place, names[place], values) for place in range(min(MAX_SLIDERS, shown)))
+    sliders = tuple(
+        _slider(ways, place, names[place], values)
+        for place in range(min(MAX_SLIDERS, shown, max(1, found.bound.n_active)))
+    )
     most = int(np.argmax(change))
     return f.Figure(
         name="traversals",
@@ -61,9 +62,9 @@ def _images(ways: Traversals) -> f.Figure:
         if shown > 1
         else say("What the code changes: {change} of grey from end to end", change=significant(change[0], 2)),
         caption=say(
-            "How to read: in each row one code goes from low to high while the others stay where they are. What "
-            "changes along a row is what the code stands for; a row of equal images is a code that the decoder "
-            "ignores. The sliders do the same, one code each; arrow keys move them."
+            "How to read: in each row one code goes from low to high, in standard deviations of the prior, while the "
+            "others stay where they are. What changes along a row is what the code stands for; a row of equal images "
+            "is a code that the decoder ignores. The sliders do the same, one code each; arrow keys move them."
         ),
         panels=(still, *sliders),
         printed=(still,),
@@ -78,15 +79,13 @@ def _slider(ways: Traversals, place: int, name: str, values: list[str]) -> f.Pan
     alt = say("An image that changes with {code}.", code=name)
     panel = picture(sheet_of([images[start][None, None]]), alt, label=name, most=200)
     behaviour: dict[str, Any] = {"animation": {"traces": [0], "frames": frames, "labels": list(told)}}
-    return f.Panel(
-        panel.data, panel.layout, alt, label=name, height=200, behaviour={**panel.behaviour, **behaviour}, frames=told
-    )
+    return replace(panel, height=200, behaviour={**panel.behaviour, **behaviour}, frames=told, opens=start)
 
 
 def _table(found: Autoencoder, ways: Traversals) -> f.Figure:
     scale = _scale(found, ways)
     moved = (ways.decoded - ways.decoded.mean(1, keepdims=True)) / scale
-    used = [place for place, code in enumerate(ways.codes) if found.by_use.index(code) < max(1, found.bound.n_active)]
+    used = [place for place, code in enumerate(ways.codes) if code in found.used]
     shown = used[:MAX_SHOWN]
     reach = moved[:, -1] - moved[:, 0]
     columns = np.sort(np.argsort(-np.abs(reach[shown]).max(0), kind="stable")[:MAX_COLUMNS])

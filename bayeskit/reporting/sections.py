@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bayeskit.core.language import mark, said, say
+from bayeskit.core.language import said, say
 from bayeskit.core.types import Assessment, Fit
 from bayeskit.core.words import duration
 from bayeskit.reporting.autoencoder_report import AutoencoderReport, autoencoder_report
@@ -60,22 +60,6 @@ Own = MixtureReport | BlockReport | RatingReport | AutoencoderReport
 Told = RatingReport | AutoencoderReport  # those whose figures of fit and computation are their own
 
 ROW = 3
-_NAMED = (  # what engines call their steps and settings, and machines their parts
-    *(mark("compile"), mark("warmup"), mark("sampling"), mark("wall")),
-    *(mark("chains"), mark("draws"), mark("paths"), mark("iterations"), mark("method"), mark("algorithm")),
-    *(mark("processor"), mark("cores"), mark("memory"), mark("system")),
-    *(mark("components"), mark("covariance"), mark("columns"), mark("restarts"), mark("tolerance"), mark("steps")),
-    *(mark("source blocks"), mark("target blocks"), mark("shared"), mark("likelihood"), mark("degree corrected")),
-    *(mark("hold out"), mark("directed"), mark("self loops"), mark("repeated"), mark("missing"), mark("unobserved")),
-    *(mark("labels"), mark("label column"), mark("nodes"), mark("first"), mark("laplacian"), mark("annealing")),
-    *(mark("moves"), mark("max iterations"), mark("thin"), mark("rank"), mark("features"), mark("prior family")),
-    *(mark("nonnegative"), mark("scale"), mark("split"), mark("users"), mark("items"), mark("ridge"), mark("prior")),
-    *(mark("epochs"), mark("batch size"), mark("schedule"), mark("beta"), mark("kl warmup"), mark("free bits")),
-    *(mark("patience"), mark("clip"), mark("checkpoint every"), mark("latent"), mark("hidden"), mark("architecture")),
-    *(mark("latent prior"), mark("shared noise"), mark("denoise"), mark("quadrants"), mark("condition")),
-    *(mark("label"), mark("binarise"), mark("size")),
-    *(mark("guide"), mark("device"), mark("optimising"), mark("optimize"), mark("learning rate"), mark("criterion")),
-)
 N_DRAWN = 9  # quantities of a program of any size that get a density
 N_FOLLOWED = 6  # of these, plots of the chains
 
@@ -145,7 +129,9 @@ def build(fit: Fit, assessment: Assessment) -> Sections:
         scalar_summary=summary_table(assessment, labels),
         worst_summary=summary_table(assessment, worst),
         table=parameter_table(fit, assessment),
-        priors=None if _by_likelihood(fit) else prior_figure(shown, _held_against_priors(shown, assessment, found)),
+        priors=None
+        if _by_likelihood(fit) or _of_rows(fit)
+        else prior_figure(shown, _held_against_priors(shown, assessment, found)),
         priors_unused=_by_likelihood(fit),
         sensitivity=sensitivity,
         data=data_report(fit),
@@ -272,6 +258,11 @@ def _followed(fit: Fit, assessment: Assessment, found: list[Scalar], worst: Sequ
 def _by_likelihood(fit: Fit) -> bool:
     """Whether the likelihood alone was made as large as it gets, so that the priors play no part."""
     return fit.provenance.engine == "em" and fit.provenance.kind == "point"
+
+
+def _of_rows(fit: Fit) -> bool:
+    """Whether priors are of what each row has anew, so that no posterior stands against them."""
+    return fit.provenance.card.autoencoder is not None
 
 
 def _held_against_priors(fit: Fit, assessment: Assessment, found: list[Scalar]) -> list[Scalar]:

@@ -27,6 +27,22 @@ from bayeskit.core.words import (
 )
 from bayeskit.reporting.results import Scalar, rows_of
 
+_NAMED = (  # what engines call their steps and settings, and machines their parts
+    *(mark("compile"), mark("warmup"), mark("sampling"), mark("wall")),
+    *(mark("chains"), mark("draws"), mark("paths"), mark("iterations"), mark("method"), mark("algorithm")),
+    *(mark("processor"), mark("cores"), mark("memory"), mark("system")),
+    *(mark("components"), mark("covariance"), mark("columns"), mark("restarts"), mark("tolerance"), mark("steps")),
+    *(mark("source blocks"), mark("target blocks"), mark("shared"), mark("likelihood"), mark("degree corrected")),
+    *(mark("hold out"), mark("directed"), mark("self loops"), mark("repeated"), mark("missing"), mark("unobserved")),
+    *(mark("labels"), mark("label column"), mark("nodes"), mark("first"), mark("laplacian"), mark("annealing")),
+    *(mark("moves"), mark("max iterations"), mark("thin"), mark("rank"), mark("features"), mark("prior family")),
+    *(mark("nonnegative"), mark("scale"), mark("split"), mark("users"), mark("items"), mark("ridge"), mark("prior")),
+    *(mark("epochs"), mark("batch size"), mark("schedule"), mark("beta"), mark("kl warmup"), mark("free bits")),
+    *(mark("patience"), mark("clip"), mark("checkpoint every"), mark("latent"), mark("hidden"), mark("architecture")),
+    *(mark("latent prior"), mark("shared noise"), mark("denoise"), mark("quadrants"), mark("condition")),
+    *(mark("label"), mark("binarise"), mark("size")),
+    *(mark("guide"), mark("device"), mark("optimising"), mark("optimize"), mark("learning rate"), mark("criterion")),
+)
 N_WORST = 10
 LEGIBLE = 7  # digits before or after the point; numbers that need more get an exponent
 

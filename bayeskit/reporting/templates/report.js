@@ -76,8 +76,8 @@ const figures = (() => {
   const heightOf = (plot) => Math.min(Number(plot.dataset.height), Math.round(plot.clientWidth * 1.08) + 24);
 
   // Pictures keep their shape: as high as their width asks for, and what stands beside them.
-  const pictureHeight = (plot, { ratio, sides }) =>
-    Math.min(Number(plot.dataset.height), Math.round((plot.clientWidth - sides) * ratio) + sides);
+  const pictureHeight = (plot, { ratio, beside, below }) =>
+    Math.min(Number(plot.dataset.height), Math.round((plot.clientWidth - beside) * ratio) + below);
 
   // On narrow panels: fewer ticks, and axis titles only where there is room for them.
   function fitTo(layout) {
