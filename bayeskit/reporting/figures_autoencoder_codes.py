@@ -157,8 +157,8 @@ def _named(colouring: Colouring | None, member: Integers, at: Floats) -> list[di
     made = []
     for place in np.unique(member[member >= 0]).tolist():
         middle = np.median(at[member == place], axis=0)
-        text = f"<b>{f.plot_text(colouring.groups[place][:16])}</b>"
-        look = {"font": {"size": 15}, "bgcolor": "var(--paper) / 0.6", "borderpad": 1}
+        text = f.plot_text(colouring.groups[place][:16])
+        look = {"font": {"size": 15, "weight": 700}, "bgcolor": "var(--paper) / 0.6", "borderpad": 1}
         made.append(f.label(text, float(middle[0]), float(middle[1]), f.INK, **look))
     return made
 

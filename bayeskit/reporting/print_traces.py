@@ -162,10 +162,7 @@ def draw_image(axes: Axes, trace: Trace) -> None:
     from matplotlib.image import imread
 
     data = base64.b64decode(str(trace["source"]).partition(",")[2])
-    pixels = imread(io.BytesIO(data), format="png")
-    if pixels.ndim == 3 and pixels.shape[2] == 2:  # grey, and how much of it is seen
-        pixels = np.dstack([pixels[..., [0, 0, 0]], pixels[..., 1]])
-    axes.imshow(pixels, interpolation="nearest", aspect="equal", zorder=2)
+    axes.imshow(imread(io.BytesIO(data), format="png"), interpolation="nearest", aspect="equal", zorder=2)
 
 
 def _edges(middles: Any, size: int) -> tuple[float, float]:
