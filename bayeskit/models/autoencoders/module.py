@@ -121,11 +121,12 @@ class Autoencoder(nn.Module):
 
     def scaled(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Return rows, ``n x ...``, as networks take them, ``n x D``."""
-        flat = np.asarray(values).reshape(len(values), -1)
+        flat: NDArray[Any] = np.asarray(values).reshape(len(values), -1)
         if self.card.likelihood != "gaussian":
             return flat.astype(np.float32)
         centre, scale = (leaf.double().cpu().numpy() for leaf in (self.centre, self.scale))
-        return ((flat.astype(np.float64) - centre) / scale).astype(np.float32)
+        scaled: NDArray[np.float32] = ((flat.astype(np.float64) - centre) / scale).astype(np.float32)
+        return scaled
 
     def unscaled(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Return rows in the data's units and shape, ``n x ...``."""
