@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bayeskit.datasets.weather import WeatherData, load_weather
     from bayeskit.diagnostics.calibration import Calibration
     from bayeskit.inference.alternating import ALSConfig, GDConfig, NMFConfig
+    from bayeskit.inference.amortised import AmortisedConfig
     from bayeskit.inference.em import EMConfig
     from bayeskit.inference.gibbs import GibbsConfig
     from bayeskit.inference.importance import ImportanceConfig
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from bayeskit.models.references import load_model, load_program, target
     from bayeskit.models.sbm import SBM
     from bayeskit.models.targets import Target
+    from bayeskit.models.vae import VAE, cvae, vae
     from bayeskit.models.weather import WeatherModel, weather
     from bayeskit.tasks.blocks import sbm
     from bayeskit.tasks.mixtures import gmm
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
         load_run,
         predict,
         recommend,
+        reconstruct,
         report,
         save_run,
         similar_items,
@@ -68,7 +71,9 @@ __all__ = [
     "BMF",
     "GMM",
     "SBM",
+    "VAE",
     "ALSConfig",
+    "AmortisedConfig",
     "Assessment",
     "Calibration",
     "ConfigError",
@@ -110,6 +115,7 @@ __all__ = [
     "bmf",
     "calibrate",
     "compare",
+    "cvae",
     "density",
     "examples",
     "factor_sensors",
@@ -130,6 +136,7 @@ __all__ = [
     "pyro_program",
     "ratings",
     "recommend",
+    "reconstruct",
     "report",
     "save_run",
     "sbm",
@@ -137,6 +144,7 @@ __all__ = [
     "stan_program",
     "target",
     "temperature_sensors",
+    "vae",
     "weather",
 ]
 
@@ -151,6 +159,7 @@ _HOMES = {
     "bayeskit.datasets.ratings": ("Ratings", "load_ratings", "ratings"),
     "bayeskit.datasets.weather": ("WeatherData", "load_weather"),
     "bayeskit.inference.alternating": ("ALSConfig", "GDConfig", "NMFConfig"),
+    "bayeskit.inference.amortised": ("AmortisedConfig",),
     "bayeskit.inference.em": ("EMConfig",),
     "bayeskit.inference.gibbs": ("GibbsConfig",),
     "bayeskit.inference.stan": (
@@ -176,6 +185,7 @@ _HOMES = {
     "bayeskit.models.references": ("load_model", "load_program", "target"),
     "bayeskit.models.sbm": ("SBM",),
     "bayeskit.models.targets": ("Target",),
+    "bayeskit.models.vae": ("VAE", "cvae", "vae"),
     "bayeskit.models.weather": ("WeatherModel", "weather"),
     "bayeskit.diagnostics.calibration": ("Calibration",),
     "bayeskit.tasks.blocks": ("sbm",),
@@ -189,6 +199,7 @@ _HOMES = {
         "load_run",
         "predict",
         "recommend",
+        "reconstruct",
         "report",
         "save_run",
         "similar_items",

@@ -99,6 +99,7 @@ def unfinished(folder: Path) -> Path:
 def scratch(folder: Path) -> Iterator[Path]:
     """Give a sub-folder for an engine's own files, gone when the block ends."""
     place = folder / "chains"
+    shutil.rmtree(place, ignore_errors=True)  # of a run that was killed
     place.mkdir()
     try:
         yield place

@@ -14,6 +14,7 @@ from bayeskit.workflows.fitting import (
     report_again,
     save_run,
 )
+from bayeskit.workflows.generating import reconstruct
 from bayeskit.workflows.indexing import write_index
 from bayeskit.workflows.recommending import recommend, similar_items
 from bayeskit.workflows.using import generate, predict
@@ -36,6 +37,7 @@ __all__ = [
     "load_run",
     "predict",
     "recommend",
+    "reconstruct",
     "report",
     "report_again",
     "save_run",

@@ -172,7 +172,7 @@ def _train(model: VAE, config: AnyConfig, seed: int, checkpoint: Path | None, pr
         config,
         seed=seed,
         checkpoint=checkpoint,
-        identity={"the model": repr(model.spec), "the data": model.data.source.sha256},
+        identity={"the file of the data": model.data.source.sha256, "the model": repr(model.spec)},
         progress=progress,
         report=progress.tell if isinstance(progress, Telling) else None,
     )

@@ -19,6 +19,7 @@ from bayeskit.core.types import AutoencoderCard, Fit
 from bayeskit.datasets._graph_cells import text_of
 from bayeskit.datasets._problems import Place, counted, listed
 from bayeskit.datasets.examples import Examples, examples, load_examples
+from bayeskit.workflows.fitting import load_run
 from bayeskit.workflows.tables import beside, formatted, texts_of, values_of, write_results, write_table
 
 if TYPE_CHECKING:
@@ -73,13 +74,13 @@ def predict_examples(fit: Fit, data: Data | Examples, seed: int) -> pd.DataFrame
     return beside(new.frame, _predicted(fit, new, seed))
 
 
-def reconstruct(run: Fit, data: Data | Examples) -> Floats:
+def reconstruct(run: Fit | str | os.PathLike[str], data: Data | Examples) -> Floats:
     """Return what the decoder makes of each row's mean codes.
 
     Parameters
     ----------
     run
-        Of an autoencoder.
+        A fit of an autoencoder, or the folder of a finished run.
     data
         As ``predict`` takes it: a table, or images.
 
@@ -90,8 +91,9 @@ def reconstruct(run: Fit, data: Data | Examples) -> Floats:
     """
     from bayeskit.models.autoencoders.using import reconstructed
 
-    new = read_new(run, data)
-    return reconstructed(_module(run), new.values, new.conditions)
+    fit = run if isinstance(run, Fit) else load_run(Path(run))[0]
+    new = read_new(fit, data)
+    return reconstructed(_module(fit), new.values, new.conditions)
 
 
 def generate_examples(fit: Fit, n: int, seed: int, conditions: Conditions) -> pd.DataFrame | Examples:
