@@ -111,7 +111,10 @@ def spoilt(data, row, place, value):
         (lambda: vae(spoilt(images(), 3, 9, 1.5)), "image 4, pixel 2, 3: 1.5 is not from 0 to 1, as grey is"),
         (lambda: vae(table(), likelihood="bernoulli"), "a bernoulli likelihood takes values"),
         (lambda: vae(spoilt(images(), 3, 9, 0.1), likelihood="categorical"), "is none of 256 grey levels"),
-        (lambda: vae(replace(table(), values=table().values[:2]), hold_out=0.4), "too few rows to train on, 1; give at least 2"),
+        (
+            lambda: vae(replace(table(), values=table().values[:2]), hold_out=0.4),
+            "too few rows to train on, 1; give at least 2",
+        ),
         (lambda: vae(spoilt(table(), slice(None), 2, 4.0)), "column 'c' is constant in training; leave it out"),
         (lambda: vae(spoilt(images(), slice(None), slice(None), 0.5)), "all images to train on are the same"),
         (
