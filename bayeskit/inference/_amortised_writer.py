@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from bayeskit.core.errors import ProgramError
+from bayeskit.inference._amortised_mixed import MixedPrecision
 from bayeskit.inference._amortised_objective import Bound, Tensors, Terms
 from bayeskit.inference._amortised_steps import Learned
 from bayeskit.inference._svi_context import checking, computing, told
@@ -120,11 +121,9 @@ class Writer:
 
     def _terms(self, batch: Tensors, weights: Tensors) -> Terms:
         replaced = {f"module.{name}": leaf for name, leaf in zip(self._learned.weights, weights, strict=True)}
-        on_gpu = self._device == "cuda"
-        mixed = torch.autocast("cuda", torch.bfloat16, cache_enabled=False) if on_gpu else nullcontext()
-        with mixed:
+        with MixedPrecision() if self._device == "cuda" else nullcontext():
             terms: Terms = functional_call(self._bound, replaced, (batch,))
-        return Terms(terms.reconstruction.float(), terms.divergence.float()) if on_gpu else terms
+        return terms
 
     def _written(self, function: Callable[..., Any], given: Tensors, *, training: bool) -> torch.fx.GraphModule:
         from torch.fx.experimental.proxy_tensor import make_fx

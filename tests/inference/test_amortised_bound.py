@@ -11,6 +11,8 @@ from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
 from torch import nn
 
 from bayeskit.core.errors import ProgramError
+from bayeskit.inference import _amortised_writer
+from bayeskit.inference._amortised_mixed import MixedPrecision
 from bayeskit.inference._amortised_objective import Bound, Terms
 from bayeskit.inference._amortised_steps import Learned, Pace, plain_step
 from bayeskit.inference._amortised_writer import Writer
@@ -155,6 +157,24 @@ def of_torch(program, rates):
         (TraceMeanField_ELBO().differentiable_loss(program.model, program.guide, *BATCH) / len(BATCH[0])).backward()
         optimiser.step()
     return {name: leaf.detach() for name, leaf in program.module.named_parameters()}
+
+
+def test_mixed_precision_changes_products_of_matrices_and_nothing_else(monkeypatch):
+    program, batch = Autoencoder(ROWS[:40]), (ROWS[:40],)
+    learned, writer = written(program)
+    torch.manual_seed(5)
+    whole, *gradients = writer.gradients(batch)(torch.ones(()), *batch, *learned.weights.values())
+    monkeypatch.setattr(_amortised_writer, "nullcontext", MixedPrecision)
+    graph = writer.gradients(batch)
+    torch.manual_seed(5)
+    mixed, *rough = graph(torch.ones(()), *batch, *learned.weights.values())
+    halves = {str(node.target) for node in graph.graph.nodes if "bfloat16" in str(node.meta.get("tensor_meta"))}
+    assert {name.split(".")[1] for name in halves} <= {"_to_copy", "t", "addmm", "mm", "sum", "view", "detach"}
+    assert {one.dtype for one in (mixed, *rough)} == {torch.float32}
+    assert not torch.equal(mixed, whole)
+    torch.testing.assert_close(mixed, whole, rtol=0.01, atol=0.01)
+    one, other = (torch.cat([part.reshape(-1) for part in parts]) for parts in (rough, gradients))
+    assert 0 < (one - other).norm() / other.norm() < 0.05
 
 
 RATES = [0.01, 0.01, 0.005, 0.02, 0.001, 0.01]
