@@ -119,9 +119,8 @@ class Loop:
         if state["best_epoch"]:
             course.best_epoch, course.best_loss = state["best_epoch"], state["best_loss"]
 
-    @property
     def recent(self) -> Judgement | None:
-        """The mean of this epoch's statistics so far; None where nobody looked at any yet."""
+        """Return the mean of this epoch's statistics so far; None where nobody looked at any yet."""
         if not len(self._seen):
             return None
         _, judged, reconstruction, kl = self._seen.mean(0, dtype=np.float64)
@@ -164,7 +163,7 @@ class Loop:
         """End an epoch, and begin the next."""
         if held_out is not None and not np.isfinite(held_out.loss):
             raise self._astray("the bound of the held-out rows", self._done)
-        trained = self.recent
+        trained = self.recent()
         assert trained is not None
         self._moving = True
         if self.course.add(trained, held_out):

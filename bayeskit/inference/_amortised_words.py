@@ -32,14 +32,14 @@ class Words:
         """Count time from here on."""
         self._began = self._last = time.monotonic()
 
-    def __call__(self, rows: int, recent: Judgement | None, course: Course) -> None:
-        """Count more rows, and tell of the mean of this epoch's steps, or of the last epoch."""
+    def __call__(self, rows: int, recent: Callable[[], Judgement | None], course: Course) -> None:
+        """Count more rows, and tell of the mean of this epoch's steps, or else of the last epoch."""
         self._rows += rows
         now = time.monotonic()
         if self._report is None or now - self._last < _BETWEEN:
             return
         self._last = now
-        self._report(", ".join([*_bounds(recent, course), f"{self._rows / (now - self._began):,.0f} rows/s"]))
+        self._report(", ".join([*_bounds(recent(), course), f"{self._rows / (now - self._began):,.0f} rows/s"]))
 
 
 def _bounds(recent: Judgement | None, course: Course) -> list[str]:

@@ -108,10 +108,10 @@ def test_words_tell_bound_and_rate(monkeypatch):
     made = course([], epochs=3)
     for time in (0.1, 0.25, 0.3, 0.5):
         now[0] = time
-        words(1000, None if time < 0.4 else Judgement(4.0, -3.0, 1.0), made)
+        words(1000, lambda: None if now[0] < 0.4 else Judgement(4.0, -3.0, 1.0), made)
     made.add(Judgement(5.0, -4.0, 1.0), Judgement(6.0, -5.0, 1.0))
     now[0] = 1.0
-    words(6000, None, made)
+    words(6000, lambda: None, made)
     assert told == ["8,000 rows/s", "ELBO -4.0, 8,000 rows/s", "ELBO -5.0 (held out -6.0), 10,000 rows/s"]
 
 
