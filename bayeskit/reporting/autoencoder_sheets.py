@@ -6,6 +6,7 @@ What is not a number is seen through, so that gaps and hidden parts have the pag
 from __future__ import annotations
 
 import base64
+import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -15,12 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayeskit.core.language import say
 from bayeskit.reporting import figures as f
 
 Floats = NDArray[np.float64]
 
 GAP = 0.1  # between tiles, of their height
 BREAK = 0.45  # between blocks of rows
+MOST = 1_500_000  # numbers of a picture: more would make a page slow to load
 _COLOUR_TYPES = {2: 4, 4: 6}  # PNG's: grey, or red, green and blue, each with how much is seen through
 _BESIDE, _BELOW, _BARE = 62, 48, 12  # pixels of a panel for what axes say, and where they say nothing
 _WIDE = 860  # pixels of a panel that has a row of its own
@@ -29,16 +32,25 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Sheet:
-    """A picture: its source, its pixels, and where the middles of its rows and columns of tiles are, in pixels."""
+    """A picture: its source, its pixels, and where the middles of its rows and columns of tiles are, in pixels.
+
+    Each of its pixels stands for ``shrunk`` by ``shrunk`` ones of the images.
+    """
 
     source: str
     height: int
     width: int
     rows: tuple[float, ...]
     columns: tuple[float, ...]
+    shrunk: int = 1
+
+    @property
+    def note(self) -> str:
+        """Say that the images are larger than they are drawn, where they are."""
+        return say("Drawn smaller, a pixel for {n} by {n} of them.", n=self.shrunk) if self.shrunk > 1 else ""
 
 
-def sheet_of(blocks: Sequence[Floats]) -> Sheet:
+def sheet_of(blocks: Sequence[Floats], most: int = MOST) -> Sheet:
     """Lay images out in rows and columns.
 
     Parameters
@@ -46,7 +58,11 @@ def sheet_of(blocks: Sequence[Floats]) -> Sheet:
     blocks
         Each ``n_rows x n_columns x height x width (x 3)``, from 0, black, to 1; they stand one below the other, a
         little apart. All have as many columns.
+    most
+        Numbers that a picture may hold; what is larger is drawn smaller.
     """
+    shrunk = max(1, math.ceil(math.sqrt(sum(block.size for block in blocks) / most)))
+    blocks = [_smaller(block, shrunk) for block in blocks]
     tall, wide = blocks[0].shape[2:4]
     gap = max(1, round(GAP * tall))
     apart = max(gap + 1, round(BREAK * tall))
@@ -64,7 +80,7 @@ def sheet_of(blocks: Sequence[Floats]) -> Sheet:
             top += tall
     pixels = np.concatenate(parts)
     columns = tuple(place * (wide + gap) + (wide - 1) / 2 for place in range(blocks[0].shape[1]))
-    return Sheet(png(pixels), pixels.shape[0], pixels.shape[1], tuple(rows), columns)
+    return Sheet(png(pixels), pixels.shape[0], pixels.shape[1], tuple(rows), columns, shrunk)
 
 
 def png(pixels: Floats) -> str:
@@ -106,6 +122,17 @@ def ticks(places: Sequence[float], texts: Sequence[str], title: str = "") -> dic
     """Return an axis that says what rows or columns of tiles are."""
     told = [f.plot_text(text) for text in texts]
     return {"showticklabels": True, "tickvals": list(places), "ticktext": told, "title": {"text": f.plot_text(title)}}
+
+
+def _smaller(images: Floats, times: int) -> Floats:
+    """Return images of which each pixel is the mean of so many by so many; what is left over at the edges is cut."""
+    if times == 1 or min(images.shape[2:4]) < times:
+        return images
+    rows, columns, tall, wide, *channels = images.shape
+    tall, wide = tall // times, wide // times
+    cut = images[:, :, : tall * times, : wide * times]
+    made: Floats = cut.reshape(rows, columns, tall, times, wide, times, *channels).mean((3, 5))
+    return made
 
 
 def _side_by_side(images: Floats, gap: int) -> Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from bayeskit.core.words import joined, number, percent, significant
 from bayeskit.reporting import figures as f
 from bayeskit.reporting.autoencoder_numbers import rmse
 from bayeskit.reporting.autoencoder_reading import code_name
-from bayeskit.reporting.autoencoder_sheets import picture, sheet_of, ticks
+from bayeskit.reporting.autoencoder_sheets import MOST, Sheet, picture, sheet_of, ticks
 from bayeskit.reporting.autoencoder_view import Autoencoder, Manifold
 
 Floats = NDArray[np.float64]
@@ -30,7 +29,8 @@ def manifold_figure(found: Autoencoder) -> f.Figure | None:
     if manifold is None:
         return None
     names = [code_name(code) for code in manifold.codes]
-    planes = _planes(manifold)
+    sheets = [sheet_of([images], 2 * MOST // len(manifold.decoded)) for images in manifold.decoded]
+    planes = tuple(_plane(manifold, *pair) for pair in zip(sheets, manifold.classes, strict=True))
     given = next((one.name for one in found.card.conditions if one.classes), "")
     step = (
         np.sqrt(np.mean(np.diff(manifold.decoded, axis=2) ** 2)),
@@ -68,6 +68,7 @@ def manifold_figure(found: Autoencoder) -> f.Figure | None:
         ),
         panels=(_turning(planes, given),) if len(planes) > 1 else planes,
         printed=planes if len(planes) > 1 else None,
+        note=sheets[0].note,
     )
 
 
@@ -100,6 +101,7 @@ def interpolation_figure(found: Autoencoder) -> f.Figure | None:
             "meaning, too."
         ),
         panels=(picture(sheet, alt, yaxis=ticks(sheet.rows, told), xaxis=ticks(places, shares, say("of the way"))),),
+        note=sheet.note,
     )
 
 
@@ -111,12 +113,14 @@ def generated_figure(found: Autoencoder) -> f.Figure | None:
     kinds = [(say("What the decoder expects"), made.mean)]
     if made.drawn is not None:
         kinds.append((say("Drawn pixel by pixel"), made.drawn))
-    panels = []
+    panels, note = [], ""
     for label, images in kinds:
         n = len(images) // ACROSS * ACROSS or len(images)
         grid = images[:n].reshape(-1, min(ACROSS, n), *images.shape[1:])
         alt = say("{label}: {n} images, of codes drawn from the prior.", label=label, n=n)
-        panels.append(picture(sheet_of([grid]), alt, label=label))
+        sheet = sheet_of([grid])
+        panels.append(picture(sheet, alt, label=label))
+        note = sheet.note
     return f.Figure(
         name="generated",
         title=_generated_title(found),
@@ -133,6 +137,7 @@ def generated_figure(found: Autoencoder) -> f.Figure | None:
             ]
         ),
         panels=tuple(panels),
+        note=note,
     )
 
 
@@ -143,7 +148,7 @@ def class_figure(found: Autoencoder) -> f.Figure | None:
         return None
     sheet = sheet_of([made.mean])
     alt = say("Images of {n} classes, a row each: {names}.", n=len(made.classes), names=", ".join(made.classes))
-    within, between = rmse(made.mean, made.mean.mean(1, keepdims=True)), float(made.mean.mean(1).std(0).mean() ** 1)
+    within, between = rmse(made.mean, made.mean.mean(1, keepdims=True)), float(np.sqrt(made.mean.mean(1).var(0).mean()))
     name = next((one.name for one in found.card.conditions if one.classes), say("class"))
     return f.Figure(
         name="by-class",
@@ -159,6 +164,7 @@ def class_figure(found: Autoencoder) -> f.Figure | None:
             name=name,
         ),
         panels=(picture(sheet, alt, yaxis=ticks(sheet.rows, made.classes)),),
+        note=sheet.note,
     )
 
 
@@ -189,16 +195,11 @@ def completion_figure(found: Autoencoder) -> f.Figure | None:
             "Ways that differ show how much the given part leaves open."
         ),
         panels=(picture(sheet, alt, yaxis=ticks(sheet.rows, told)),),
+        note=sheet.note,
     )
 
 
-def _planes(manifold: Manifold) -> tuple[f.Panel, ...]:
-    """Return a map of each class."""
-    return tuple(map(partial(_plane, manifold), manifold.decoded, manifold.classes))
-
-
-def _plane(manifold: Manifold, images: Floats, name: str) -> f.Panel:
-    sheet = sheet_of([images])
+def _plane(manifold: Manifold, sheet: Sheet, name: str) -> f.Panel:
     values = [number(float(value), 1) for value in manifold.at]
     some = np.unique(np.linspace(0, len(values) - 1, TOLD).round().astype(int)).tolist()
     up = values[::-1]

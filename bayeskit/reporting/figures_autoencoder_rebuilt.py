@@ -67,6 +67,7 @@ def _images(found: Autoencoder, rebuilt: Rebuilt, error: float | None) -> f.Figu
             ]
         ),
         panels=(picture(sheet, alt, yaxis=ticks(sheet.rows, told)),),
+        note=sheet.note,
     )
 
 

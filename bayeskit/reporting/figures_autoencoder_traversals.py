@@ -67,6 +67,7 @@ def _images(found: Autoencoder, ways: Traversals) -> f.Figure:
             "is a code that the decoder ignores. The sliders do the same, one code each; arrow keys move them."
         ),
         panels=(still, *sliders),
+        note=sheet.note,
         printed=(still,),
     )
 

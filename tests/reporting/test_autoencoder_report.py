@@ -148,6 +148,17 @@ def test_a_sheet_holds_each_image_where_it_says(shape: tuple[int, ...]) -> None:
     assert np.diff(sheet.rows)[1] > np.diff(sheet.rows)[0]
 
 
+def test_large_images_are_drawn_smaller_and_say_so() -> None:
+    images = np.random.default_rng(1).random((2, 3, 21, 20, 3))
+    images[1, 2, :10] = np.nan
+    sheet = sheet_of([images], most=images.size // 5)
+    drawn = pixels(sheet.source, grey=False)
+    assert sheet.note == "Drawn smaller, a pixel for 3 by 3 of them."
+    np.testing.assert_allclose(drawn[:7, :6], images[0, 0, :21, :18].reshape(7, 3, 6, 3, 3).mean((1, 3)), atol=1 / 255)
+    assert np.isnan(drawn[-7:-3, -6:]).all()
+    assert sheet_of([images]).note == ""
+
+
 def test_what_is_no_number_is_seen_through_and_what_is_off_the_scale_is_cut() -> None:
     drawn = pixels(png(np.array([[np.nan, -0.5, 1.5]])))
     np.testing.assert_array_equal(drawn, [[np.nan, 0.0, 1.0]])
