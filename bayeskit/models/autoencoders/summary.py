@@ -28,8 +28,8 @@ MOST_CODES = 20_000
 MOST_EXAMPLES = 24
 MOST_ROWS = 5_000
 ACTIVE = 0.01  # variance of a code's mean: Burda, Grosse and Salakhutdinov (2016), arXiv:1509.00519, section 5.2
-_MOST_WEIGHED = 2_000
-_MOST_CONVOLVED = 500
+_MOST_WEIGHED = 1_000
+_MOST_CONVOLVED = 250
 _BOUND_DRAWS = 4
 
 
@@ -132,7 +132,7 @@ def _codes(
     found: dict[str, NDArray[Any]] = {
         "mean": codes[0],
         "sd": codes[1],
-        "elbo": bounds(module, rows.take(shown), rng, _BOUND_DRAWS).elbo,
+        "elbo": bounds(module, rows.take(shown), rng).elbo,
         "held_out": model.held_out[shown],
         "row": np.asarray(data.rows)[shown].astype(str),
         "n_rows": np.asarray(len(rows)),
