@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 ACROSS = 10  # generated images side by side
 ALIKE = 0.02  # of grey: what nobody would see
+MORE = 1.2  # times as much change, to be told
 MAX_PAIRS = 4  # ways from one image to another
 TOLD = 5  # values along an axis
 
@@ -32,23 +33,10 @@ def manifold_figure(found: Autoencoder) -> f.Figure | None:
     sheets = [sheet_of([images], 2 * MOST // len(manifold.decoded)) for images in manifold.decoded]
     planes = tuple(_plane(manifold, *pair) for pair in zip(sheets, manifold.classes, strict=True))
     given = next((one.name for one in found.card.conditions if one.classes), "")
-    step = (
-        np.sqrt(np.mean(np.diff(manifold.decoded, axis=2) ** 2)),
-        np.sqrt(np.mean(np.diff(manifold.decoded, axis=1) ** 2)),
-    )
-    more = int(np.argmax(step))
     others = found.n_codes - len(set(manifold.codes))
-    title = say("What {first} and {second} stand for, each from low to high", first=names[0], second=names[1])
-    if step[more] > 1.2 * step[1 - more]:
-        title = say(
-            "What {first} and {second} stand for: {most} changes images the more",
-            first=names[0],
-            second=names[1],
-            most=names[more],
-        )
     return f.Figure(
         name="manifold",
-        title=title,
+        title=_manifold_title(manifold, names),
         caption=joined(
             [
                 say(
@@ -60,7 +48,7 @@ def manifold_figure(found: Autoencoder) -> f.Figure | None:
                     second=names[1],
                 ),
                 say("The other {n} codes are 0.", n=others) if others > 1 else "",
-                say("The third code is 0.") if others == 1 else "",
+                say("The other code is 0.") if others == 1 else "",
                 say("The slider goes from one {name} to the next; arrow keys move it.", name=given)
                 if len(planes) > 1
                 else "",
@@ -197,6 +185,15 @@ def completion_figure(found: Autoencoder) -> f.Figure | None:
         panels=(picture(sheet, alt, yaxis=ticks(sheet.rows, told)),),
         note=sheet.note,
     )
+
+
+def _manifold_title(manifold: Manifold, names: list[str]) -> str:
+    """Say which of the two codes changes images the more."""
+    across, up = (np.mean(np.diff(manifold.decoded, axis=axis) ** 2) for axis in (2, 1))
+    told = {"first": names[0], "second": names[1], "most": names[0] if across > up else names[1]}
+    if max(across, up) > MORE**2 * min(across, up):
+        return say("What {first} and {second} stand for: {most} changes images the more", **told)
+    return say("What {first} and {second} stand for, each from low to high", **told)
 
 
 def _plane(manifold: Manifold, sheet: Sheet, name: str) -> f.Panel:

@@ -30,22 +30,9 @@ def marginal_figure(found: Autoencoder) -> f.Figure | None:
     off = distances(compared.drawn, compared.value)
     limit = distance_limit(len(compared.drawn), len(compared.value))
     order = np.argsort(-off, kind="stable")[:MAX_COLUMNS]
-    beyond = int((off > limit).sum())
-    told = {
-        "n": beyond,
-        "total": off.size,
-        "worst": found.card.columns[int(order[0])],
-        "off": number(float(off.max()), 2),
-    }
-    title = say("Generated columns are distributed as in the data, the farthest off {worst} ({off})", **told)
-    if beyond:
-        title = say(
-            "{n} of {total} generated columns are distributed otherwise than in the data, most of all {worst} ({off})",
-            **told,
-        )
     return f.Figure(
         name="marginals",
-        title=title,
+        title=_marginal_title(found, off, limit),
         caption=joined(
             [
                 say(
@@ -91,6 +78,19 @@ def correlation_figure(found: Autoencoder, like: Likeness | None) -> f.Figure | 
         panels=tuple(panels),
         key=((LOW, "\N{MINUS SIGN}1"), (MIDDLE, "0"), (HIGH, "1")) if few else (),
     )
+
+
+def _marginal_title(found: Autoencoder, off: Floats, limit: float) -> str:
+    beyond = int((off > limit).sum())
+    told = {"worst": found.card.columns[int(off.argmax())], "off": number(float(off.max()), 2)}
+    if beyond:
+        return say(
+            "{n} of {total} generated columns are distributed otherwise than in the data, most of all {worst} ({off})",
+            n=beyond,
+            total=off.size,
+            **told,
+        )
+    return say("Generated columns are distributed as in the data, the farthest off {worst} ({off})", **told)
 
 
 def _marginal(found: Autoencoder, compared: Compared, column: int, off: float) -> f.Panel:
