@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayeskit.reporting.autoencoder_view import ByNumber, Compared
+from bayeskit.reporting.autoencoder_view import Autoencoder, ByNumber, Compared
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +74,28 @@ def coverage(found: ByNumber, at: Floats, values: Floats) -> tuple[Floats, Float
         ends = [np.column_stack([np.interp(at, found.at, column) for column in end.T]) for end in (low, high)]
         shares.append(np.mean((ends[0] <= values) & (values <= ends[1]), axis=0))
     return shares[0], shares[1]
+
+
+def shares_held(found: Autoencoder) -> tuple[float, float] | None:
+    """Return the shares of the data in the 68 % and 95 % bands, over all columns; None where they cannot be told."""
+    made = found.by_number
+    rows = rows_given(found, made) if made is not None else None
+    if made is None or rows is None:
+        return None
+    at68, at95 = coverage(made, *rows)
+    return float(at68.mean()), float(at95.mean())
+
+
+def rows_given(found: Autoencoder, made: ByNumber) -> tuple[Floats, Floats] | None:
+    """Return a number's values and the data's rows at them, within the range that is drawn; None without."""
+    compared = found.compared
+    if compared is None or made.name not in compared.given_value:
+        return None
+    at = compared.given_value[made.name]
+    if at.dtype.kind != "f" or at.shape != (len(compared.value),):
+        return None
+    inside = (at >= made.at.min()) & (at <= made.at.max())
+    return (at[inside], compared.value[inside]) if inside.sum() > 1 else None
 
 
 def _correlations(rows: Floats) -> Floats:

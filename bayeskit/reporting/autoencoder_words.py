@@ -8,9 +8,9 @@ import numpy as np
 
 from bayeskit.core.language import mark, say
 from bayeskit.core.types import Assessment, AutoencoderCard, Fit
-from bayeskit.core.words import joined, number, percent, significant
+from bayeskit.core.words import NO_BREAK, joined, number, percent, significant
 from bayeskit.diagnostics.autoencoders import distance_limit, distances
-from bayeskit.reporting.autoencoder_numbers import correlation_limit, explained, likeness, rmse
+from bayeskit.reporting.autoencoder_numbers import correlation_limit, explained, likeness, rmse, shares_held
 from bayeskit.reporting.autoencoder_reading import read_bound, read_codes, read_training
 from bayeskit.reporting.autoencoder_view import Autoencoder, Bound
 
@@ -25,7 +25,7 @@ SILENT = (
 
 def autoencoder_headline(found: Autoencoder, assessment: Assessment) -> list[str]:
     """Return what was found as sentences, the most important first."""
-    told = [_how_well(found, assessment), _nats(found), _use(found), _generated(found)]
+    told = [_how_well(found, assessment), _bands(found), _nats(found), _use(found), _generated(found)]
     return [text for text in told if text]
 
 
@@ -134,6 +134,19 @@ def _how_well(found: Autoencoder, assessment: Assessment) -> str:
 
 def _error(found: Autoencoder, errors: list[float], column: int) -> str:
     return found.in_units(significant(errors[column], 2), column)
+
+
+def _bands(found: Autoencoder) -> str:
+    """Say whether what is generated at a condition is as spread as the data."""
+    held = shares_held(found)
+    if found.by_number is None or held is None:
+        return ""
+    return say(
+        "Given {name}, the bands that 95{space}% of new values should lie in hold {share} of the data's.",
+        name=found.by_number.name,
+        space=NO_BREAK,
+        share=percent(held[1]),
+    )
 
 
 def _nats(found: Autoencoder) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bayeskit.core.language import say
 from bayeskit.core.words import joined, number
 from bayeskit.reporting import figures as f
-from bayeskit.reporting.autoencoder_numbers import coverage
+from bayeskit.reporting.autoencoder_numbers import rows_given, shares_held
 from bayeskit.reporting.autoencoder_view import Autoencoder, ByNumber
 from bayeskit.reporting.groups import thinned
 
@@ -25,7 +25,7 @@ def condition_figure(found: Autoencoder) -> f.Figure | None:
     made = found.by_number
     if made is None:
         return None
-    rows = _rows(found, made)
+    rows = rows_given(found, made)
     shown = list(range(min(MAX_COLUMNS, found.card.shape[0])))
     return f.Figure(
         name="by-condition",
@@ -54,27 +54,6 @@ def condition_figure(found: Autoencoder) -> f.Figure | None:
         ),
         note=_note(found, rows, len(shown)),
     )
-
-
-def shares_held(found: Autoencoder) -> tuple[float, float] | None:
-    """Return the shares of the data in the 68 % and 95 % bands, over all columns; None where they cannot be told."""
-    made = found.by_number
-    rows = _rows(found, made) if made is not None else None
-    if made is None or rows is None:
-        return None
-    at68, at95 = coverage(made, *rows)
-    return float(at68.mean()), float(at95.mean())
-
-
-def _rows(found: Autoencoder, made: ByNumber) -> tuple[Floats, Floats] | None:
-    compared = found.compared
-    if compared is None or made.name not in compared.given_value:
-        return None
-    at = compared.given_value[made.name]
-    if at.dtype.kind != "f" or at.shape != (len(compared.value),):
-        return None
-    inside = (at >= made.at.min()) & (at <= made.at.max())
-    return (at[inside], compared.value[inside]) if inside.sum() > 1 else None
 
 
 def _title(found: Autoencoder, made: ByNumber, rows: tuple[Floats, Floats] | None) -> str:

@@ -530,6 +530,8 @@ def test_bands_are_told_with_what_they_hold() -> None:
         r"Given temperature, bands of 68 % hold \d\d % of the data, those of 95 % hold \d\d %", figure.title
     )
     assert [panel.label for panel in figure.panels] == ["s1", "s2", "s3", "s4", "s5"]
+    share = figure.title.rpartition("hold ")[2].split()[0]
+    assert f"should lie in hold {share}{NO_BREAK}% of the data's" in " ".join(report_of("temperature").headline)
     assert "not of how sure the networks are" in figure.caption
 
 
