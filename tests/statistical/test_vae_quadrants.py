@@ -56,7 +56,7 @@ def test_what_is_given_tells_what_is_hidden():
 @pytest.mark.slow
 @pytest.mark.parametrize("quadrants", TUTORIAL)
 def test_mnist_is_completed_as_well_as_by_the_tutorial(quadrants):
-    """Each takes about 8 minutes of one core of a CPU, and half that of two."""
+    """Each takes 7 to 9 minutes of one core of a CPU that others use too."""
     try:
         data = load_examples("mnist")
     except DataError as error:
