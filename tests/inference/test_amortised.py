@@ -90,11 +90,10 @@ def test_a_large_beta_leaves_little_divergence(short):
     assert strong < 0.1 * short.groups["history"]["held_out_kl"][-1]
 
 
-@pytest.mark.parametrize(("options", "clip"), [({}, "clip gradients"), ({"clip": 1e6}, r"a smaller clip than 1e\+06")])
-def test_a_bound_that_is_no_number_is_told_with_its_step(options, clip):
-    expected = rf"the bound is no number in epoch \d+, step \d+; give a smaller learning rate than 10, or {clip}"
+def test_a_bound_that_is_no_number_is_told_with_its_step():
+    expected = r"the bound is no number in epoch \d+, step \d+; give a smaller learning rate than 10, or clip gradients"
     with pytest.raises(InferenceError, match=expected):
-        fit(learning_rate=10.0, **options)
+        fit(learning_rate=10.0)
 
 
 def test_without_held_out_rows_the_training_bound_counts_and_progress_is_told():
