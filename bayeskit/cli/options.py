@@ -349,17 +349,18 @@ HeldOutRows = Annotated[
     float, typer.Option("--hold-out", help="Share of the rows that judges the training; not where the data say it.")
 ]
 Quadrants = Annotated[int, typer.Option(help="Quadrants of an image that are given, to complete the others: 1 to 3.")]
-Epochs = Annotated[int | None, typer.Option(help="Most passes over the data (200).")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the data, at most (100).")]
 RowsAStep = Annotated[int | None, typer.Option("--batch-size", help="Rows a step (128).")]
 TrainingRate = Annotated[float | None, typer.Option("--learning-rate", help="Adam's (0.001).")]
 TrainingSchedule = Annotated[
-    Literal["constant", "cosine"] | None, typer.Option("--schedule", help="What becomes of the rate (constant).")
+    Literal["constant", "cosine"] | None, typer.Option("--schedule", help="What becomes of the rate (cosine).")
 ]
 Beta = Annotated[float | None, typer.Option(help="Weight of the divergence between codes and prior (1).")]
 KLWarmup = Annotated[int | None, typer.Option(help="Epochs over which that weight rises from 0 (0).")]
 FreeBits = Annotated[float | None, typer.Option(help="Nats of divergence that a code has for nothing (0).")]
 Patience = Annotated[
-    int | None, typer.Option(help="Epochs without a better bound of rows held out, after which it ends; 0: never (20).")
+    int | None,
+    typer.Option(help="Epochs without a good bound of rows held out, after which training ends; 0: never (20)."),
 ]
 Clip = Annotated[float | None, typer.Option(help="Largest norm of a gradient (none).")]
 CheckpointEvery = Annotated[

@@ -15,16 +15,24 @@ from bayeskit.inference._svi_optimiser import FINAL
 if TYPE_CHECKING:
     from bayeskit.inference.amortised import AmortisedConfig
 
+_CHANCE = 2.0  # standard errors of a difference
+_PLAIN = 0.05  # of the spread from row to row: what is worse by more is plainly so
 _PATIENCE = 20  # epochs without a better bound that count as settled, where no patience is to end the training
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is known of the bound after an epoch, in nats a row: what is minimised, and the terms of the bound."""
+    """What is known of the bound after an epoch, in nats a row: what is minimised, and the terms of the bound.
+
+    ``parts`` are what is minimised of parts of the rows, of about the same size each and the same ones in each epoch:
+    they tell a difference between epochs from chance. ``n_rows`` is how many rows there are in all.
+    """
 
     loss: float
     reconstruction: float
     kl: float
+    parts: tuple[float, ...] = ()
+    n_rows: int = 0
 
     @property
     def elbo(self) -> float:
@@ -46,8 +54,10 @@ class Course:
         By name the history's values by epoch.
     best_epoch
         The one with the best bound, from 1; 0 before any.
-    best_loss
+    best_loss, best_parts
         Of the held-out rows after it, or of the training rows where none are held out, at the divergence's last weight.
+    behind
+        Epochs in a row whose bound was plainly worse than the best.
     """
 
     config: AmortisedConfig
@@ -55,6 +65,8 @@ class Course:
     columns: dict[str, list[float]] = field(default_factory=dict)
     best_epoch: int = 0
     best_loss: float = math.inf
+    best_parts: tuple[float, ...] = ()
+    behind: int = 0
 
     @property
     def epochs(self) -> int:
@@ -81,17 +93,36 @@ class Course:
         return Pace(rate, weight, done + 1)
 
     def add(self, trained: Judgement, held_out: Judgement | None) -> bool:
-        """Take note of an epoch; return whether its bound is the best so far."""
+        """Take note of an epoch; return whether its weights are to be kept.
+
+        They are where the bound is the best so far. Where the learning rate went down by a cosine, the last ones are
+        too, unless they are worse than those of another epoch by more than chance: the best of many noisy epochs is
+        mostly luck.
+        """
         pace = self.pace((self.epochs + 1) * self.n_batches - 1)
         row = {"elbo": trained.elbo, "reconstruction": trained.reconstruction, "kl": trained.kl}
         if held_out is not None:
             row |= {f"held_out_{name}": getattr(held_out, name) for name in ("elbo", "reconstruction", "kl")}
         for name, value in {**row, "weight": pace.weight, "learning_rate": pace.rate}.items():
             self.columns.setdefault(name, []).append(value)
-        loss = (held_out or trained).loss
-        if better := loss < self.best_loss:
-            self.best_epoch, self.best_loss = self.epochs, loss
-        return better
+        judged = held_out or trained
+        difference, error, spread = self._compared(judged)
+        self.behind = self.behind + 1 if difference > max(_CHANCE * error, _PLAIN * spread) else 0
+        kept = difference < 0 or (self.config.schedule == "cosine" and self.ended and difference <= _CHANCE * error)
+        if kept:
+            self.best_epoch, self.best_loss, self.best_parts = self.epochs, judged.loss, judged.parts
+        return kept
+
+    def _compared(self, judged: Judgement) -> tuple[float, float, float]:
+        """Return by how much the bound is worse than the best, that difference's standard error, and rows' spread."""
+        difference = judged.loss - self.best_loss
+        if not self.best_epoch:
+            return -math.inf, 0.0, 0.0
+        if len(judged.parts) < 2:  # of training rows all that is known is a mean while weights moved
+            return difference, math.inf if self.config.schedule == "cosine" else 0.0, 0.0
+        now, best = np.array(judged.parts), np.array(self.best_parts)
+        spread = float(now.std(ddof=1)) * math.sqrt(judged.n_rows / now.size)
+        return difference, float((now - best).std(ddof=1)) / math.sqrt(now.size), spread
 
     def history(self) -> dict[str, NDArray[Any]]:
         """Return the values by epoch."""
@@ -112,15 +143,18 @@ class Course:
 
     def _outcome(self, what: str) -> tuple[bool, str]:
         at = f"the {what} was best in epoch {self.best_epoch:,} of {self.epochs:,}"
+        if self.config.schedule == "cosine":
+            if self._out_of_patience:
+                return True, f"{at}, and plainly worse afterwards"
+            return True, f"the learning rate went down to a hundredth; weights are those of epoch {self.best_epoch:,}"
         if self._waited >= (self.config.patience or _PATIENCE):
             return True, at
-        if self.config.schedule == "cosine":
-            return True, f"{at}; the learning rate went down to a hundredth"
         return False, f"the {what} was still improving after {self.epochs:,} epochs; give more epochs"
 
     @property
     def _out_of_patience(self) -> bool:
-        return 0 < self.config.patience <= self._waited
+        waited = self.behind if self.config.schedule == "cosine" else self._waited
+        return 0 < self.config.patience <= waited
 
     @property
     def _waited(self) -> int:

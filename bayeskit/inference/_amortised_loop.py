@@ -105,6 +105,8 @@ class Loop:
             "statistics": torch.tensor(self._seen),
             "best_epoch": course.best_epoch,
             "best_loss": course.best_loss if course.best_epoch else None,  # JSON knows no infinity
+            "best_parts": list(course.best_parts),
+            "behind": course.behind,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -116,6 +118,7 @@ class Loop:
         self._seen = state["statistics"].numpy()
         self._done = len(self._seen)
         self.plan = Plan(**state["plan"])
+        course.best_parts, course.behind = tuple(state["best_parts"]), state["behind"]
         if state["best_epoch"]:
             course.best_epoch, course.best_loss = state["best_epoch"], state["best_loss"]
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _JUDGED = 13  # tells the stream of held-out rows from others at the same seed
 _CHUNK = 2000  # held-out rows that are judged at once
+_PARTS = 20  # of the held-out rows, judged one by one, at least
+_JUDGED_DRAWS, _MOST_DRAWS = 2000, 8  # draws that judge: in all at least, if a row may have so many
 _PAYS = 20_000  # steps from which compiling saves more time than it takes
 _MANY = 30_000_000  # operations of a batch's products of matrices, for which several threads pay
 
@@ -136,23 +138,34 @@ class _Training:
 
     def _plain_step(self) -> Step:
         graph = self._writer.gradients(self._batch)
-        on_gpu = self._device == "cuda"  # where TorchScript fuses operations after some runs, which changes their bits
-        return plain_step(graph if on_gpu else scripted(graph, self._writer.given(self._batch)), self._learned)
+        if self._device == "cuda":  # where TorchScript fuses operations after some runs, which changes their bits
+            return plain_step(graph, self._learned)
+        try:
+            return plain_step(scripted(graph, self._writer.given(self._batch)), self._learned)
+        except RuntimeError:  # it knows no gradients of convolutions
+            return plain_step(graph, self._learned)
 
     def _judge(self) -> Callable[[], Judgement]:
-        """Return what tells the bound of the held-out rows, always by the same draws: epochs are compared."""
+        """Return what tells the bound of the held-out rows, always by the same draws: epochs are compared.
+
+        Of few rows there are several draws each.
+        """
         config, learned, n_rows = self._config, self._learned, len(self._held_out[0])
-        chunks = list(zip(*(torch.split(tensor, _CHUNK) for tensor in self._held_out), strict=True))
+        n_draws = min(_MOST_DRAWS, -(-_JUDGED_DRAWS // n_rows))
+        size = max(1, min(_CHUNK, -(-n_rows // _PARTS))) * n_draws
+        rows = [tensor.repeat_interleave(n_draws, dim=0) for tensor in self._held_out]
+        chunks = list(zip(*(torch.split(tensor, size) for tensor in rows), strict=True))
         graphs = {n: self._writer.judged(chunk) for n, chunk in {len(chunk[0]): chunk for chunk in chunks}.items()}
 
         def judge() -> Judgement:
             reseed(self._seed, _JUDGED)
             found = [graphs[len(chunk[0])](*chunk, *learned.weights.values()) for chunk in chunks]
-            shares = torch.tensor([len(chunk[0]) / n_rows for chunk in chunks], dtype=torch.float64)
+            shares = torch.tensor([len(chunk[0]) / len(rows[0]) for chunk in chunks], dtype=torch.float64)
             terms = (torch.stack(parts, -1).cpu().double() @ shares for parts in zip(*found, strict=True))
             whole = Terms(*terms)
             loss = whole.loss(config.beta, config.free_bits)
-            return Judgement(float(loss), float(whole.reconstruction), float(whole.divergence.sum()))
+            parts = tuple(float(Terms(*part).loss(config.beta, config.free_bits)) for part in found)
+            return Judgement(float(loss), float(whole.reconstruction), float(whole.divergence.sum()), parts, n_rows)
 
         return judge
 

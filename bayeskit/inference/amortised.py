@@ -34,8 +34,9 @@ class AmortisedConfig(Config):
         Rows a step. They are shuffled in each epoch, and those left over at its end wait for the next. Fewer rows than
         that are one batch.
     learning_rate, schedule
-        Adam's rate at first, and what becomes of it: ``constant``, or ``cosine``, down to a hundredth over all of
-        ``epochs``.
+        Adam's rate at first, and what becomes of it: ``cosine``, down to a hundredth over all of ``epochs``, after
+        which the last weights are kept unless those of another epoch were better by more than chance; or ``constant``,
+        with those of the best.
     beta
         Weight of the divergence from the prior: 1 makes the objective the evidence lower bound; Higgins et al. (2017),
         https://openreview.net/forum?id=Sy2fzU9gl.
@@ -46,8 +47,9 @@ class AmortisedConfig(Config):
         Divergence, in nats a code and on average over a batch, below which less of it is worth nothing: Kingma et al.
         (2016), arXiv:1606.04934, section 3 and appendix C.8.
     patience
-        Training ends after so many epochs without a better bound of the held-out rows, not counting warm-up; 0 for
-        never.
+        Training ends after so many epochs, 0 for never: without a better bound of the held-out rows, not counting
+        warm-up, where the rate is constant; in a row with one that is plainly worse than the best was (by two standard
+        errors and by a twentieth of the spread from row to row), where it is a cosine.
     clip
         Largest gradient that counts, number by number; None for any.
     compile
@@ -60,10 +62,10 @@ class AmortisedConfig(Config):
     """
 
     method: ClassVar[str] = "amortised"
-    epochs: int = Field(default=200, ge=1, le=1_000_000)
+    epochs: int = Field(default=100, ge=1, le=1_000_000)
     batch_size: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0, le=10)
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine"] = "cosine"
     beta: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     kl_warmup: int = Field(default=0, ge=0)
     free_bits: float = Field(default=0.0, ge=0, allow_inf_nan=False)

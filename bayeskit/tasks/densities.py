@@ -121,6 +121,8 @@ def model_of(reference: str) -> AnyDensity:
         return MADE_UP[reference]()
     if ":" in reference:
         return load_model(reference)
+    if reference in MODELS:
+        raise ConfigError(f"there is no {reference} without data; fit one to a file (bayeskit fit {reference} DATA)")
     known = ", ".join([*MODELS, *TARGETS])
     raise ConfigError(f"there is no model or target '{reference}'; choose from {known}, or give FILE.py:NAME")
 

@@ -122,7 +122,7 @@ def test_an_earlier_one_is_replaced_only_when_asked(folder):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["gamma"], "there is no model or target 'gamma'; choose from weather, gmm, sbm, bmf, beta"),
+        (["gamma"], "there is no model or target 'gamma'; choose from weather, gmm, sbm, bmf, vae, cvae, beta"),
         (["beta", "--seed", "-1"], "seed must lie between 0 and"),
     ],
 )

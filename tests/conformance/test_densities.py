@@ -170,7 +170,7 @@ def test_a_pyro_program(folder, engine, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["nothing"], "there is no model or target 'nothing'; choose from weather, gmm, sbm, bmf, beta"),
+        (["nothing"], "there is no model or target 'nothing'; choose from weather, gmm, sbm, bmf, vae, cvae, beta"),
         (["absent.py:x"], "there is no file absent.py; give FILE.py:NAME"),
         (["mine.py:nobody"], "mine.py has nothing under the name 'nobody', not a model; it makes pair, boxed, single"),
         (["mine.py:number"], "mine.py has a int under the name 'number', not a model"),

@@ -13,7 +13,7 @@ from bayeskit.core.errors import ConfigError, InferenceError
 from bayeskit.inference import _amortised_run
 from bayeskit.inference.amortised import AmortisedConfig, fit_amortised
 
-SHORT = AmortisedConfig(epochs=25, batch_size=64, learning_rate=5e-3)
+SHORT = AmortisedConfig(epochs=25, batch_size=64, learning_rate=5e-3, schedule="constant")
 
 
 def fit(seed=1, n=400, program=None, **options):
@@ -54,7 +54,7 @@ def test_the_bound_of_the_held_out_rows_is_that_of_pyro_at_the_weights_that_come
         torch.manual_seed(1)
         loss = TraceMeanField_ELBO().loss
         bounds = np.array([-loss(program.model, program.guide, ROWS[400:]) / 100 for _ in range(100)])
-    error = bounds.std(ddof=1)  # of one draw a row, which the engine takes
+    error = bounds.std(ddof=1) * np.sqrt(1 / 8 + 1 / 100)  # of eight draws a row, which the engine takes, and of these
     assert abs(bounds.mean() - engine["elbo"]) < 4 * error
     assert abs(bounds.mean() - history["held_out_elbo"][-1]) > 4 * error
 

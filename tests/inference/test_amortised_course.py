@@ -11,13 +11,14 @@ from bayeskit.inference._amortised_words import Words
 from bayeskit.inference.amortised import AmortisedConfig
 
 
-def course(bounds, n_batches=10, held_out=True, **options):
-    """A course through epochs of such bounds."""
-    made = Course(AmortisedConfig(**options), n_batches)
-    for bound in bounds:
+def course(bounds, n_batches=10, held_out=True, parts=(), schedule="constant", **options):
+    """A course through epochs of such bounds, the same of all rows, or with parts of them that are off by so much."""
+    made = Course(AmortisedConfig(schedule=schedule, **options), n_batches)
+    for at, bound in enumerate(bounds):
         if made.ended:
             break
-        judged = Judgement(-bound, bound + 1, 1.0)
+        off = tuple(-bound + part for part in parts[at]) if parts else ()
+        judged = Judgement(-bound, bound + 1, 1.0, off, 100)
         made.add(Judgement(5.0, -4.0, 1.0) if held_out else judged, judged if held_out else None)
     return made
 
@@ -53,6 +54,34 @@ def test_patience_does_not_count_in_warm_up():
     assert course([-1, -5, -6, -7, -8, -9, -9, -9], epochs=50, patience=3, kl_warmup=4).epochs == 7
 
 
+NOISY = [(0.3, -0.3, 0.1, -0.1), (-0.2, 0.2, 0.3, -0.3), (0.1, 0.1, -0.4, 0.2)]
+
+
+@pytest.mark.parametrize(("last", "kept"), [(-7.9, 3), (-8.1, 3), (-9.5, 2)])
+def test_after_a_cosine_the_last_weights_are_kept_unless_others_were_better_by_more_than_chance(last, kept):
+    made = course([-9, -8, last], epochs=3, schedule="cosine", parts=NOISY)
+    assert made.best_epoch == kept
+    assert made.said()["message"] == f"the learning rate went down to a hundredth; weights are those of epoch {kept}"
+    assert made.said()["elbo"] == [-9, -8, last][kept - 1]
+
+
+def test_the_last_weights_are_kept_where_nothing_is_held_out():
+    assert course([-9, -7, -8], epochs=3, schedule="cosine", held_out=False).best_epoch == 3
+    assert course([-9, -7, -8], epochs=3, held_out=False).best_epoch == 2
+
+
+def test_a_cosine_ends_early_only_where_the_bound_is_plainly_worse():
+    """Rows differ by 1.3; a difference of less than a twentieth of that is none."""
+    same = [(0.3, -0.3, 0.1, -0.1)] * 12
+    plain = course([-8, *[-9] * 11], epochs=12, schedule="cosine", patience=4, parts=same)
+    assert (plain.epochs, plain.best_epoch) == (5, 1)
+    assert plain.said()["message"] == "the held-out bound was best in epoch 1 of 5, and plainly worse afterwards"
+    assert course([-8, *[-8.05] * 11], epochs=12, schedule="cosine", patience=4, parts=same).epochs == 12
+    between = course([-8, -9, -9, -9, -8.05] * 2, epochs=12, schedule="cosine", patience=4, parts=same)
+    assert between.epochs == 10
+    assert not between.ended
+
+
 def test_without_patience_it_goes_on():
     made = course([-9, *[-10] * 29], epochs=30, patience=0)
     assert made.epochs == 30
@@ -67,7 +96,7 @@ def test_without_patience_it_goes_on():
         (
             {"schedule": "cosine"},
             True,
-            "the held-out bound was best in epoch 12 of 12; the learning rate went down to a hundredth",
+            "the learning rate went down to a hundredth; weights are those of epoch 12",
         ),
     ],
 )
