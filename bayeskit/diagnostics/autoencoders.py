@@ -48,12 +48,12 @@ def assess_autoencoder(fit: Fit, assessment: Assessment) -> Assessment:
     Returns
     -------
     Assessment
-        Metrics have ``held_out_elbo`` and ``held_out_log_density``, nats a row; ``reconstruction_rmse``, in grey levels
-        from 0 to 1, or in standard deviations of a table's columns; ``active_codes``. The advisory verdicts are
-        ``overfitting``: by how much the bound of training rows is better than that of rows held out, in standard
-        deviations from row to row; ``bound_gap``: how much of the divergence between codes and prior the bound loses;
-        ``codes_in_use``, of an unconditional one: the number of codes that tell anything; and ``generated``, of a
-        table: the largest distance between the distribution functions of a column, generated and observed.
+        Metrics have ``held_out_elbo`` and ``held_out_log_density``, nats a row; ``reconstruction_rmse`` of rows held
+        out, in grey levels from 0 to 1, or in standard deviations of a table's columns; ``active_codes``. The advisory
+        verdicts are ``overfitting``: by how much the bound of training rows is better than that of rows held out, in
+        standard deviations from row to row; ``bound_gap``: how much of the divergence between codes and prior the bound
+        loses; ``codes_in_use``, of an unconditional one: the number of codes that tell anything; and ``generated``, of
+        a table: the largest distance between the distribution functions of a column, generated and observed.
     """
     card = fit.provenance.card.autoencoder
     tree = fit.posterior
@@ -85,8 +85,9 @@ def distance_limit(n_generated: int, n_observed: int) -> float:
 
 
 def _rmse(shown: xr.Dataset, card: AutoencoderCard) -> float:
-    original = shown["original"].to_numpy().astype(float)
-    error = shown["reconstruction"].to_numpy() - original
+    judged = shown.isel(example=slice(card.n_held_out or None))  # rows that were held out come first
+    original = judged["original"].to_numpy().astype(float)
+    error = judged["reconstruction"].to_numpy() - original
     if card.columns:
         error = error / original.std(axis=0)
     return float(np.sqrt(np.nanmean(error**2)))

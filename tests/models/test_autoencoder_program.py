@@ -14,7 +14,7 @@ from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
 from torch.distributions import kl_divergence
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from bayeskit.models.autoencoders.estimates import Rows, bounds, log_density
+from bayeskit.models.autoencoders.estimates import Rows, bounds, gap, log_density
 from bayeskit.models.vae import cvae, vae
 
 WRITTEN = (
@@ -201,3 +201,6 @@ def test_estimates_are_those_of_the_program(form):
     np.testing.assert_allclose(found.kl.sum(1), many[0][1].numpy(), rtol=1e-4, atol=1e-5)
     density = log_density(program.module, rows, np.random.default_rng(2), draws=400)
     assert (density > found.elbo - 4.5 * reconstruction.std(0).numpy() / 20).all()
+    above = gap(program.module, rows, np.random.default_rng(2), draws=400)
+    assert (above >= 0).all()
+    np.testing.assert_allclose(density - above, found.elbo, atol=0.3)

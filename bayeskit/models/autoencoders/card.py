@@ -42,6 +42,9 @@ _QUANTITIES = {
     "noise_sd": mark("standard deviation of a value around what the decoder says"),
     "n_active": mark("number of codes whose mean varies between rows"),
 }
+_REMEDIES = {
+    "converged": mark("train longer (--epochs), or by steps that become smaller (--schedule cosine)"),
+}
 _NATS = ("elbo", "reconstruction", "kl", "log_density", "kl_code")
 _QUADRANTS = {
     1: mark("Of each image the lower left quadrant is given, and the other three are completed."),
@@ -67,6 +70,7 @@ def autoencoder_card(model: VAE, draws: Draws | None = None) -> ModelCard:
         language="python",
         quantities=_quantities(spec, draws),
         priors=priors(spec),
+        remedies={name: say(text) for name, text in _REMEDIES.items()},
         notes=notes(model),
         autoencoder=spec,
     )

@@ -106,6 +106,18 @@ def log_density(module: Autoencoder, rows: Rows, rng: np.random.Generator, draws
 
     On average they lie between the bound and the log density: Burda, Grosse and Salakhutdinov (2016), arXiv:1509.00519.
     """
+    return _log_mean(_log_weights(module, rows, rng, draws))
+
+
+def gap(module: Autoencoder, rows: Rows, rng: np.random.Generator, draws: int = IMPORTANCE_DRAWS) -> Floats:
+    """Return by how much these estimates lie above the bound as the same draws tell it, ``n``, never below 0."""
+    weights = _log_weights(module, rows, rng, draws)
+    found: Floats = _log_mean(weights) - weights.mean(axis=1)
+    return found
+
+
+def _log_weights(module: Autoencoder, rows: Rows, rng: np.random.Generator, draws: int) -> Floats:
+    """Return log importance weights of draws of each row's codes, ``n x draws``."""
     found = []
     with drawing(rng):
         for part in _parts(module, rows, draws):
@@ -114,8 +126,13 @@ def log_density(module: Autoencoder, rows: Rows, rng: np.random.Generator, draws
             codes = law.rsample((draws,))
             log_weights = _log_likelihood(module, codes, part, context).double()
             log_weights = log_weights + module.prior(part.values, context).log_prob(codes) - law.log_prob(codes)
-            found.append((log_weights.logsumexp(dim=0) - math.log(draws)).numpy())
+            found.append(log_weights.T.numpy())
     return np.concatenate(found)
+
+
+def _log_mean(log_weights: Floats) -> Floats:
+    found: Floats = np.logaddexp.reduce(log_weights, axis=1) - math.log(log_weights.shape[1])
+    return found
 
 
 def decode(

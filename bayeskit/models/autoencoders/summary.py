@@ -14,7 +14,7 @@ from bayeskit.models.autoencoders._figures import figures_of
 from bayeskit.models.autoencoders._pictures import pictures_of
 from bayeskit.models.autoencoders._seen import Seen, given_of
 from bayeskit.models.autoencoders.conditions import encoded
-from bayeskit.models.autoencoders.estimates import Rows, bounds, decode, encode, log_density
+from bayeskit.models.autoencoders.estimates import Rows, bounds, decode, encode, gap
 from bayeskit.models.autoencoders.module import Autoencoder
 from bayeskit.models.autoencoders.using import rebuilt
 
@@ -30,7 +30,7 @@ MOST_ROWS = 5_000
 ACTIVE = 0.01  # variance of a code's mean: Burda, Grosse and Salakhutdinov (2016), arXiv:1509.00519, section 5.2
 _MOST_WEIGHED = 1_000
 _MOST_CONVOLVED = 250
-_BOUND_DRAWS = 4
+_DRAWS, _FEWEST, _MOST = 8_000, 4, 32  # that estimate the bound: of all rows together, and of one
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,8 @@ def summarise(model: VAE, weights: Mapping[str, Any], *, seed: int) -> Summary:
     streams = iter(np.random.default_rng(child) for child in np.random.SeedSequence([seed, 2]).spawn(6))
     rows = _all_rows(model, module, next(streams))
     judged = np.flatnonzero(model.held_out) if model.held_out.any() else np.arange(len(rows))
-    found = bounds(module, rows.take(judged), next(streams), _BOUND_DRAWS)
+    n_draws = min(_MOST, max(_FEWEST, -(-_DRAWS // len(judged))))
+    found = bounds(module, rows.take(judged), next(streams), n_draws)
     density = found.elbo.mean() + _gap(module, rows.take(judged), next(streams))
     shown = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_CODES)).round().astype(np.int64))
     mean, sd = encode(module, rows.take(shown))
@@ -108,7 +109,7 @@ def _gap(module: Autoencoder, rows: Rows, rng: np.random.Generator) -> float:
     """Return by how much the log density lies above the bound, of a part of the rows: it varies less than either."""
     most = _MOST_CONVOLVED if module.card.architecture == "conv" else _MOST_WEIGHED
     part = rows.take(np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(np.int64)))
-    return float((log_density(module, part, rng) - bounds(module, part, rng, _BOUND_DRAWS).elbo).mean())
+    return float(gap(module, part, rng).mean())
 
 
 def _noise(module: Autoencoder) -> dict[str, Floats]:
