@@ -29,7 +29,7 @@ from bayeskit.inference._svi_parameters import scripted
 from bayeskit.inference.amortised import AmortisedConfig
 
 N_COLUMNS, HIDDEN, LATENT, BATCH = 784, 400, 20, 256
-N_BATCHES, ROUNDS = 20, 15
+N_BATCHES, ROUNDS = 20, 8
 THREADS, RATE, SEED = 2, 1e-3, 1
 CONFIG = AmortisedConfig(epochs=1000, batch_size=BATCH, learning_rate=RATE)
 

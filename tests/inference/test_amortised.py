@@ -42,21 +42,24 @@ def test_the_bound_rises_and_weights_come_with_it(short):
     assert all(value.dtype == np.float32 for value in short.groups["weights"].values())
 
 
-def test_the_bound_of_the_held_out_rows_is_that_of_pyro_at_the_weights_that_come_back():
-    """On rows that are few it gets worse in the end, so that weights of another epoch would be found out."""
+def test_weights_that_come_back_are_those_of_the_best_epoch():
+    """On rows that are few the bound of others gets worse in the end."""
     program = Autoencoder(ROWS[:40], ROWS[400:], hidden=48)
-    draws = fit(program=program, epochs=1000, batch_size=40, learning_rate=0.02, patience=250)
+    options = {"program": program, "batch_size": 40}
+    draws = fit(epochs=500, learning_rate=0.02, patience=10, **options)
     engine, history = draws.engine, draws.groups["history"]
     assert engine["converged"]
-    assert engine["epochs"] == engine["best_epoch"] + 250
+    assert engine["epochs"] == engine["best_epoch"] + 10
+    assert history["held_out_elbo"][-1] < engine["elbo"] - 1e-3
     program.module.load_state_dict({name: torch.tensor(value) for name, value in draws.groups["weights"].items()})
+    again = fit(epochs=1, learning_rate=1e-12, **options)
+    assert again.engine["elbo"] == pytest.approx(engine["elbo"], abs=1e-6)
     with pyro.validation_enabled(False), torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(1)
         loss = TraceMeanField_ELBO().loss
-        bounds = np.array([-loss(program.model, program.guide, ROWS[400:]) / 100 for _ in range(100)])
-    error = bounds.std(ddof=1) * np.sqrt(1 / 8 + 1 / 100)  # of eight draws a row, which the engine takes, and of these
+        bounds = np.array([-loss(program.model, program.guide, ROWS[400:]) / 100 for _ in range(30)])
+    error = bounds.std(ddof=1)  # of one draw a row, which the engine takes
     assert abs(bounds.mean() - engine["elbo"]) < 4 * error
-    assert abs(bounds.mean() - history["held_out_elbo"][-1]) > 4 * error
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_one_others(short):
