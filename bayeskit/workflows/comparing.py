@@ -11,7 +11,7 @@ from urllib.parse import quote
 from bayeskit.calibrations import is_calibration
 from bayeskit.core.errors import ConfigError, DataError
 from bayeskit.core.files import write_text
-from bayeskit.workflows.fitting import load_run
+from bayeskit.workflows.saving import load_run
 
 _OURS = b'<meta name="generator" content="bayeskit">'
 

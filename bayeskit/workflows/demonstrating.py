@@ -12,8 +12,9 @@ from bayeskit.core.provenance import hardware, versions
 from bayeskit.datasets.sources import SETS
 from bayeskit.tasks import MODELS, Task, default_config_of
 from bayeskit.toolchain import compile_program, describe, ensure_home
-from bayeskit.workflows.fitting import Notify, fit_to_folder
+from bayeskit.workflows.fitting import Notify
 from bayeskit.workflows.indexing import write_index
+from bayeskit.workflows.saving import fit_to_folder
 
 _FILES = ("labels", "nodes", "unobserved")  # options of loaders that name a file
 

@@ -19,7 +19,7 @@ from bayeskit.core.types import AutoencoderCard, Fit
 from bayeskit.datasets._graph_cells import text_of
 from bayeskit.datasets._problems import Place, counted, listed
 from bayeskit.datasets.examples import Examples, examples, load_examples
-from bayeskit.workflows.fitting import load_run
+from bayeskit.workflows.saving import load_run
 from bayeskit.workflows.tables import beside, formatted, texts_of, values_of, write_results, write_table
 
 if TYPE_CHECKING:

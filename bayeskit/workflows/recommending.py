@@ -19,7 +19,7 @@ from bayeskit.models.factors.prediction import Person, predict_ratings, recommen
 from bayeskit.models.factors.spec import SIDES
 from bayeskit.tasks.fitting import check_seed
 from bayeskit.workflows.catalogue import Catalogue, catalogue_of, read_profile, read_ratings
-from bayeskit.workflows.fitting import load_run
+from bayeskit.workflows.saving import load_run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,8 @@ from bayeskit.core.errors import ConfigError
 from bayeskit.core.types import Assessment
 from bayeskit.tasks import Task
 from bayeskit.workflows.drawing import Progress
-from bayeskit.workflows.fitting import Notify, fit_to_folder
+from bayeskit.workflows.fitting import Notify
+from bayeskit.workflows.saving import fit_to_folder
 
 
 def resume(folder: Path, *, notify: Notify, progress: Progress | None = None) -> Assessment:

@@ -22,7 +22,7 @@ from bayeskit.models.mixtures.parameters import Components
 from bayeskit.models.mixtures.prediction import components_in_units, generate_points, predict_points
 from bayeskit.tasks.fitting import check_seed
 from bayeskit.workflows.catalogue import read_pairs
-from bayeskit.workflows.fitting import Notify, load_run
+from bayeskit.workflows.fitting import Notify
 from bayeskit.workflows.generating import (
     generate_examples,
     generate_examples_to_file,
@@ -30,6 +30,7 @@ from bayeskit.workflows.generating import (
     predict_examples_to_file,
 )
 from bayeskit.workflows.recommending import predict_pairs_of
+from bayeskit.workflows.saving import load_run
 from bayeskit.workflows.tables import (
     Results,
     beside,
