@@ -83,7 +83,7 @@ def colouring_title(colouring: Colouring) -> str:
         return _given_title(colouring, told)
     if colouring.apart:
         return say(
-            "Codes tell labels apart that training never saw: the nearest row has the same in {share} of cases, by "
+            "Codes tell labels apart, which training never saw: the nearest row has the same in {share} of cases, by "
             "chance in {chance}",
             **told,
         )
@@ -96,7 +96,7 @@ def _given_title(colouring: Colouring, told: Mapping[str, str]) -> str:
     """Say whether codes hold what the decoder is told anyway."""
     if colouring.ordered:
         template = mark(
-            "The codes do without {what}, which the decoder is told: rows that lie together are of the same fifth of "
+            "The codes repeat little of {what}, which the decoder is told: rows that lie together are of the same fifth of "
             "it in {share} of cases, by chance in {chance}"
         )
         if colouring.apart:
@@ -106,7 +106,7 @@ def _given_title(colouring: Colouring, told: Mapping[str, str]) -> str:
             )
         return say(template, **told)
     template = mark(
-        "The codes do without {what}, which the decoder is told: rows that lie together have the same in {share} of "
+        "The codes repeat little of {what}, which the decoder is told: rows that lie together have the same in {share} of "
         "cases, by chance in {chance}"
     )
     if colouring.apart:

@@ -116,9 +116,9 @@ def _how_well(found: Autoencoder, assessment: Assessment) -> str:
     shares = np.array([explained(*pair) for pair in zip(rebuilt.original.T, rebuilt.made.T, strict=True)])
     errors = [rmse(*pair) for pair in zip(rebuilt.original.T, rebuilt.made.T, strict=True)]
     best, worst = int(shares.argmax()), int(shares.argmin())
-    template = mark("Of rows that training had not seen {codes} explain {share} of the columns' variance")
+    template = mark("Of rows that training had not seen, {codes} explain {share} of the columns' variance")
     if not found.held_out:
-        template = mark("Of the rows {codes} explain {share} of the columns' variance")
+        template = mark("Of the rows, {codes} explain {share} of the columns' variance")
     told = say(template, codes=found.told, share=percent(max(0.0, float(shares.mean()))))
     if best == worst:
         return say("{told}, which is off by {error}.", told=told, error=_error(found, errors, best))

@@ -233,8 +233,7 @@ def _generated_title(found: Autoencoder) -> str:
             share=percent(rough),
         )
     return say(
-        "Images that it generates are as sharp as the data, and as bright: {drawn} of grey on average, {seen} in the "
-        "data",
+        "Images that it generates are as sharp as the data: {drawn} of grey on average, {seen} in the data",
         drawn=number(drawn, 2),
         seen=number(seen, 2),
     )

@@ -28,7 +28,7 @@ from bayeskit.core.words import (
 from bayeskit.reporting.results import Scalar, rows_of
 
 _NAMED = (  # what engines call their steps and settings, and machines their parts
-    *(mark("compile"), mark("warmup"), mark("sampling"), mark("wall")),
+    *(mark("compile"), mark("warmup"), mark("sampling"), mark("summary"), mark("wall")),
     *(mark("chains"), mark("draws"), mark("paths"), mark("iterations"), mark("method"), mark("algorithm")),
     *(mark("processor"), mark("cores"), mark("memory"), mark("system")),
     *(mark("components"), mark("covariance"), mark("columns"), mark("restarts"), mark("tolerance"), mark("steps")),

@@ -454,7 +454,7 @@ def test_two_codes_are_mapped_as_they_are() -> None:
     drawn = np.concatenate([np.column_stack([trace["x"], trace["y"]]) for trace in panel.data])
     np.testing.assert_allclose(np.sort(drawn, axis=0), np.sort(codes, axis=0))
     assert {trace["name"] for trace in panel.data} == set("0123456789")
-    assert "Codes tell labels apart that training never saw" in figure.title
+    assert "Codes tell labels apart, which training never saw" in figure.title
 
 
 def test_of_more_codes_those_in_use_are_placed_and_pairs_chosen() -> None:
@@ -479,7 +479,7 @@ def test_a_condition_that_codes_repeat_is_told() -> None:
     rng = np.random.default_rng(1)
     mixed = changed(fit, "codes", mean=(("row", "code"), rng.normal(size=(400, 2))))
     figure = figure_of(mixed, "codes")
-    assert figure.title.startswith("The codes do without label, which the decoder is told")
+    assert figure.title.startswith("The codes repeat little of label, which the decoder is told")
     assert not figure.panels[0].layout["annotations"]
     assert "of the same fifth of it" in figure_of("temperature", "codes").title
 
