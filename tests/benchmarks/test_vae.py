@@ -31,7 +31,7 @@ from bayeskit.inference.amortised import AmortisedConfig
 N_COLUMNS, HIDDEN, LATENT, BATCH = 784, 400, 20, 256
 N_BATCHES, ROUNDS = 20, 8
 THREADS, RATE, SEED = 2, 1e-3, 1
-CONFIG = AmortisedConfig(epochs=1000, batch_size=BATCH, learning_rate=RATE)
+CONFIG = AmortisedConfig(epochs=1000, batch_size=BATCH, learning_rate=RATE, schedule="constant")
 
 
 class Networks(nn.Module):
