@@ -14,8 +14,12 @@ from bayeskit.core.density import Density
 from bayeskit.models.targets import TARGETS
 from bayeskit.workflows import crosschecking
 
+LONG = ("gaussian-50", "weather-level", "banana")  # minutes; others are of their kinds
 
-@pytest.mark.parametrize("name", TARGETS)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in TARGETS]
+)
 def test_every_cell_comes_out_as_it_must(name):
     found = workflows.crosscheck(name)
     wrong = [

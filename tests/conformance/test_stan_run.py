@@ -432,8 +432,15 @@ def test_the_report_is_never_of_another_program(folder):
         bk.fit(model, config=bk.StanConfig(chains=1, warmup=20, draws=4))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("method", ["sample", "variational"])
+@pytest.mark.parametrize(
+    ("method", "number"),
+    [
+        ("sample", signal.SIGINT),
+        ("variational", signal.SIGTERM),
+        pytest.param("sample", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("variational", signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_interruption_leaves_nothing_and_nobody(folder, run, method, number):
     run("gauss", method)
     endless = {"sample": ["--draws", "100000000"], "variational": ["--draws", "100000000"]}[method]

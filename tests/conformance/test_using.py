@@ -188,7 +188,9 @@ def test_bad_data_are_told_in_one_line(folder, monkeypatch, capsys, tmp_path, te
 
 def test_what_cannot_be_used_is_told():
     new = pd.DataFrame({"width": [0.0], "length": [0.0]})
-    with pytest.raises(ConfigError, match="a run of weather cannot predict new data; runs of gmm, sbm, bmf, vae, cvae can"):
+    with pytest.raises(
+        ConfigError, match="a run of weather cannot predict new data; runs of gmm, sbm, bmf, vae, cvae can"
+    ):
         predict(mixture_fit(model="weather"), new)
     with pytest.raises(ConfigError, match="a run of weather cannot generate data"):
         generate(mixture_fit(model="weather"))

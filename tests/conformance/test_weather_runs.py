@@ -44,7 +44,11 @@ def folder(tmp_path_factory, stan_home):
     return folder
 
 
-VARIANTS = list(itertools.product(["level", "trend"], ["marginal", "latent"], ["ignore", "noise"]))
+SHORT = {("level", "marginal", "ignore"), ("trend", "marginal", "noise"), ("level", "latent", "noise")}
+VARIANTS = [
+    pytest.param(*variant, marks=[] if variant in SHORT else pytest.mark.slow)
+    for variant in itertools.product(["level", "trend"], ["marginal", "latent"], ["ignore", "noise"])
+]
 
 
 @pytest.fixture(scope="module")

@@ -254,7 +254,13 @@ def test_large_graphs_have_fewer_draws(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("form", "loss"), [(FORMS[0], "trace"), (FORMS[4], "trace_mean_field"), (FORMS[7], "trace")], ids=str
+    ("form", "loss"),
+    [
+        (FORMS[4], "trace_mean_field"),
+        pytest.param(FORMS[0], "trace", marks=pytest.mark.slow),
+        pytest.param(FORMS[7], "trace", marks=pytest.mark.slow),
+    ],
+    ids=str,
 )
 def test_a_fit_is_recorded_and_its_draws_have_the_bound(form, loss):
     spec = spec_of(2, **form, prior=HYPER)

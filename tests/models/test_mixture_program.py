@@ -115,7 +115,7 @@ def test_gradient_is_that_of_finite_differences(form, dp):
     assert differs(gradient, (after - before) / 2e-3 * 1.001) > 1e-5  # control: a thousandth off
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=4)
 @given(spec=specs(), seed=seeds, complete=st.booleans())
 def test_the_graph_gives_what_the_program_gives(spec, seed, complete):
     rng = np.random.default_rng(seed)

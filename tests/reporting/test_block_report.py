@@ -664,7 +664,9 @@ def plotted(panel: f.Panel) -> list[str]:
     return [re.sub(r"<br>|<extra></extra>", "", text) for text in [*texts, *names["x"], *names["y"]]]
 
 
-@pytest.mark.parametrize("page", ["shared", "two partitions", "a point"])
+@pytest.mark.parametrize(
+    "page", ["shared", *(pytest.param(p, marks=pytest.mark.slow) for p in ("two partitions", "a point"))]
+)
 def test_figures_have_their_printed_form(page: str, tmp_path: Path) -> None:
     options, verdicts = PAGES[page]
     sections = build(*assessed(block_fit(**options), *verdicts))

@@ -74,7 +74,13 @@ def adjusted(calibration):
     return {quantity.label: quantity.adjusted for quantity in calibration.quantities}
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        form if form in ("two partitions", "poisson", "corrected") else pytest.param(form, marks=pytest.mark.slow)
+        for form in FORMS
+    ],
+)
 def test_ranks_are_uniform(form):
     found = calibrated(of_form(form), 60)
     assert outcomes(found)["ranks"], adjusted(found)

@@ -59,7 +59,7 @@ def p_value(spec, pairs, target=None, plan=None, seed=1):
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
-@pytest.mark.parametrize("self_pairs", [False, True])
+@pytest.mark.parametrize("self_pairs", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_partitions_come_as_often_as_they_should(form, self_pairs):
     spec = spec_of(2, **form)
     n_nodes = 6 if spec.shared else 4

@@ -1,5 +1,6 @@
 """A tiny stand-in for the httpstan wheel, so that homes assemble in milliseconds; and real programs on the runner."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from toolchain.runner_support import CASES, COMMANDS, EVERY_TYPE, FRAGILE, GOLDEN, MODELS, run
 
 from bayeskit.toolchain import resolve
@@ -129,7 +131,25 @@ def is_reference_machine() -> bool:
 def programs(stan_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (stan_home / "runner").is_dir():
         pytest.skip(f"the Stan in {stan_home} is not built on our runner")
-    folder = tmp_path_factory.mktemp("programs")
+    folder = tmp_path_factory.mktemp("programs") / "golden"
+    shutil.copytree(_compiled(stan_home, tmp_path_factory.getbasetemp()), folder)
+    return folder
+
+
+def _compiled(stan_home: Path, temporary: Path) -> Path:
+    """Return the programs with their executables: those of the process that tests, and of others beside it."""
+    shared = temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary
+    folder = shared / "golden-programs"
+    with FileLock(shared / "golden-programs.lock"):
+        if not folder.is_dir():
+            made = shared / "golden-programs.partial"
+            _compile(stan_home, made)
+            made.rename(folder)
+    return folder
+
+
+def _compile(stan_home: Path, folder: Path) -> None:
+    folder.mkdir()
     for model in MODELS:
         shutil.copy(GOLDEN / f"{model}.stan", folder)
         shutil.copy(GOLDEN / f"{model}.json", folder)
@@ -143,7 +163,6 @@ def programs(stan_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = subprocess.run(["make", "-j2", *targets], cwd=stan_home, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     assert "warning" not in made.stderr
-    return folder
 
 
 @pytest.fixture(scope="session")
