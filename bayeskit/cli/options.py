@@ -312,7 +312,10 @@ ExamplesFile = Annotated[
 ]
 Condition = Annotated[
     str | None,
-    typer.Option("--condition", help="What rows are given: names of columns with commas, or label of images."),
+    typer.Option(
+        "--condition",
+        help="What rows are given (cvae): names of columns with commas, or label of images. Of a vae it only colours.",
+    ),
 ]
 Label = Annotated[str | None, typer.Option(help="Column of a table with known groups, which colour the codes.")]
 Binarise = Annotated[
@@ -362,7 +365,7 @@ Patience = Annotated[
     int | None,
     typer.Option(help="Epochs without a good bound of rows held out, after which training ends; 0: never (20)."),
 ]
-Clip = Annotated[float | None, typer.Option(help="Largest norm of a gradient (none).")]
+Clip = Annotated[float | None, typer.Option(help="Largest gradient that counts, number by number (none).")]
 CheckpointEvery = Annotated[
     float | None, typer.Option(help="Seconds between two states kept, from which bayeskit resume goes on (30).")
 ]

@@ -260,6 +260,8 @@ class AutoencoderCard:
         In training, and held out to judge it.
     labels
         Known groups of the rows, in order; empty where there are none.
+    binarise
+        How grey became 0 or 1: ``static``, ``dynamic``, or ``none``.
     """
 
     conditional: bool
@@ -279,6 +281,7 @@ class AutoencoderCard:
     n_rows: int
     n_held_out: int
     labels: tuple[str, ...]
+    binarise: str = "none"
 
 
 @dataclass(frozen=True)

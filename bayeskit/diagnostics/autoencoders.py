@@ -89,7 +89,8 @@ def _rmse(shown: xr.Dataset, card: AutoencoderCard) -> float:
     original = judged["original"].to_numpy().astype(float)
     error = judged["reconstruction"].to_numpy() - original
     if card.columns:
-        error = error / original.std(axis=0)
+        spread = shown["original"].to_numpy().astype(float).std(axis=0)
+        error = error / np.where(spread > 0, spread, 1.0)
     return float(np.sqrt(np.nanmean(error**2)))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _CHANCE = 2.0  # standard errors of a difference
 _PLAIN = 0.05  # of the spread from row to row: what is worse by more is plainly so
+_STILL = 0.02  # of all that the epochs made of the bound
 _PATIENCE = 20  # epochs without a better bound that count as settled, where no patience is to end the training
 
 
@@ -146,10 +147,21 @@ class Course:
         if self.config.schedule == "cosine":
             if self._out_of_patience:
                 return True, f"{at}, and plainly worse afterwards"
+            if self._rising:
+                return False, f"the {what} was still improving in the last of {self.epochs:,} epochs; give more epochs"
             return True, f"the learning rate went down to a hundredth; weights are those of epoch {self.best_epoch:,}"
         if self._waited >= (self.config.patience or _PATIENCE):
             return True, at
         return False, f"the {what} was still improving after {self.epochs:,} epochs; give more epochs"
+
+    @property
+    def _rising(self) -> bool:
+        """Whether the last tenth of the epochs still made much of what all of them made, or the weight still rose."""
+        if self.config.kl_warmup >= self.epochs or self.epochs < 2:
+            return True
+        bound = self.columns.get("held_out_elbo", self.columns["elbo"])
+        before = bound[-1 - max(1, self.epochs // 10)]
+        return bound[-1] - before > _STILL * (max(bound) - bound[0])
 
     @property
     def _out_of_patience(self) -> bool:

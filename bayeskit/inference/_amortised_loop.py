@@ -87,7 +87,9 @@ class Loop:
                     for _ in self._steps(step):
                         self._between(watchers, interrupted)
                     self._finish(None if judge is None else judge())
-        except KeyboardInterrupt:
+                if interrupted():
+                    raise KeyboardInterrupt
+        except (KeyboardInterrupt, SystemExit):
             if checkpoint is not None and not self._moving:
                 checkpoint.save(self.state())
             raise

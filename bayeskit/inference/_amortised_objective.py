@@ -37,10 +37,8 @@ class Terms:
 
     def loss(self, weight: torch.Tensor | float, free_bits: float) -> torch.Tensor:
         """Return what is minimised: the negative bound where the weight is 1 and no bits are free."""
-        divergence = weight * self.divergence
-        if free_bits:
-            divergence = divergence.clamp(min=free_bits)
-        return divergence.sum() - self.reconstruction
+        divergence = self.divergence.clamp(min=free_bits) if free_bits else self.divergence
+        return weight * divergence.sum() - self.reconstruction
 
 
 class Bound(torch.nn.Module):

@@ -57,7 +57,7 @@ def run(
         training = _Training(program, config, seed, device)
         keep = None
         if checkpoint is not None:
-            whole = {**identity, **_identity(program, config, seed)}
+            whole = {**identity, **_identity(program, config, seed, device)}
             keep = Checkpoint(str(checkpoint), config.checkpoint_every, whole, SAFETENSORS)
         if state := None if keep is None else keep.load():
             training.loop.restore(state)
@@ -186,13 +186,14 @@ def planned(config: AmortisedConfig, n_steps: int, n_operations: int) -> Plan:
     return Plan(threads, config.compile == "always" or (config.compile == "auto" and n_steps >= _PAYS))
 
 
-def _identity(program: AmortisedProgram, config: AmortisedConfig, seed: int) -> dict[str, str]:
+def _identity(program: AmortisedProgram, config: AmortisedConfig, seed: int, device: str) -> dict[str, str]:
     weights = dict(program.module.state_dict())
     return {
         "the size of the networks": digest_of_arguments({name: tuple(leaf.shape) for name, leaf in weights.items()}),
         "the data": digest_of_arguments(program.train, program.held_out),
         "the seed": str(seed),
         **{f"option '{name}'": repr(value) for name, value in config.model_dump(exclude={"checkpoint_every"}).items()},
+        "the device": device,
         "what networks begin with": digest_of_arguments(weights),
         "the version of bayeskit": metadata.version("bayeskit"),
         "the version of torch": str(torch.__version__),

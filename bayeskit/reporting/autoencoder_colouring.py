@@ -96,8 +96,8 @@ def _given_title(colouring: Colouring, told: Mapping[str, str]) -> str:
     """Say whether codes hold what the decoder is told anyway."""
     if colouring.ordered:
         template = mark(
-            "The codes repeat little of {what}, which the decoder is told: rows that lie together are of the same fifth of "
-            "it in {share} of cases, by chance in {chance}"
+            "The codes repeat little of {what}, which the decoder is told: rows that lie together are of the same "
+            "fifth of it in {share} of cases, by chance in {chance}"
         )
         if colouring.apart:
             template = mark(
@@ -106,8 +106,8 @@ def _given_title(colouring: Colouring, told: Mapping[str, str]) -> str:
             )
         return say(template, **told)
     template = mark(
-        "The codes repeat little of {what}, which the decoder is told: rows that lie together have the same in {share} of "
-        "cases, by chance in {chance}"
+        "The codes repeat little of {what}, which the decoder is told: rows that lie together have the same in {share} "
+        "of cases, by chance in {chance}"
     )
     if colouring.apart:
         template = mark(

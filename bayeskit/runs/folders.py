@@ -64,10 +64,10 @@ def new_folder(
         try:
             (partial / _MARK).touch()
             yield partial
-            for name in (_MARK, TASK, CHECKPOINT):
-                (partial / name).unlink(missing_ok=True)
             _check_target(out, overwrite, files)
             _replace(partial, out)
+            for name in (CHECKPOINT, TASK, _MARK):
+                (out / name).unlink(missing_ok=True)
         except BaseException as error:
             if isinstance(error, InferenceError) or not (partial / CHECKPOINT).exists():
                 shutil.rmtree(partial, ignore_errors=True)
@@ -114,7 +114,7 @@ def _check_target(out: Path, overwrite: bool, files: Collection[str]) -> None:
         raise ConfigError(f"output {out} is a file; give --out a folder")
     if not overwrite:
         raise ConfigError(f"output folder {out} exists; choose another --out, or give --overwrite to replace it")
-    foreign = sorted({path.name for path in out.iterdir()} - set(files))
+    foreign = sorted({path.name for path in out.iterdir()} - {*files, _MARK, TASK, CHECKPOINT})
     if (out / FIGURES).is_dir():
         printed = (path for path in (out / FIGURES).iterdir() if path.suffix not in _PRINTED)
         foreign += sorted(f"{FIGURES}/{path.name}" for path in printed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError, DataError
 from bayeskit.core.files import readable_disk_errors
-from bayeskit.core.types import AutoencoderCard, Fit
+from bayeskit.core.language import say_count
+from bayeskit.core.types import AutoencoderCard, Fit, Source
 from bayeskit.datasets._graph_cells import text_of
+from bayeskit.datasets._images_types import Pictures, draw_pixels, scaled
 from bayeskit.datasets._problems import Place, counted, listed
-from bayeskit.datasets.examples import Examples, examples, load_examples
+from bayeskit.datasets.examples import Condition, Examples
+from bayeskit.datasets.images import read_pictures
 from bayeskit.workflows.saving import load_run
 from bayeskit.workflows.tables import beside, formatted, texts_of, values_of, write_results, write_table
 
@@ -49,11 +53,14 @@ class New:
         ``n x ...``, what the run's model is of.
     conditions
         By name, ``n`` each.
+    notes
+        What is to be told of how they were read.
     """
 
     frame: pd.DataFrame
     values: NDArray[Any]
     conditions: Conditions
+    notes: tuple[str, ...] = ()
 
 
 def read_new(fit: Fit, data: Data | Examples) -> New:
@@ -101,11 +108,33 @@ def generate_examples(fit: Fit, n: int, seed: int, conditions: Conditions) -> pd
     import pandas as pd
 
     card, made = _card(fit), _generated(fit, n, seed, conditions)
-    given = {name: np.full(n, value) for name, value in conditions.items()}
     if not card.columns:
-        return examples(made.mean, conditions=given) if given else examples(made.mean)
+        if made.outside.any():
+            warnings.warn(_outside_told(int(made.outside.sum())), UserWarning, stacklevel=3)
+        return _as_examples(card, made.mean, conditions)
+    given = {name: np.full(n, value) for name, value in conditions.items()}
     columns: dict[str, Any] = {**dict(zip(card.columns, made.drawn.T, strict=True)), **given}
     return pd.DataFrame(columns | ({OUTSIDE: made.outside} if conditions else {}))
+
+
+def _as_examples(card: AutoencoderCard, images: Floats, conditions: Conditions) -> Examples:
+    """Return images that were made as those that are read are."""
+    given = []
+    for each in card.conditions:
+        code = each.classes.index(str(conditions[each.name])) if each.classes else float(conditions[each.name])
+        given.append(Condition(each.name, np.full(len(images), code), each.classes))
+    source = Source("", "", say_count(len(images), "{n} generated image", "{n} generated images"))
+    return Examples(
+        values=images.astype(np.float32),
+        columns=(),
+        rows=np.arange(1, len(images) + 1),
+        labels=None,
+        conditions=tuple(given),
+        held_out=None,
+        binarise="none",
+        levels=0,
+        source=source,
+    )
 
 
 def predict_examples_to_file(fit: Fit, data: str, out: Path, seed: int, notify: Callable[[str], None]) -> Path:
@@ -113,6 +142,8 @@ def predict_examples_to_file(fit: Fit, data: str, out: Path, seed: int, notify: 
     from bayeskit.models.autoencoders.using import completed, reconstructed
 
     card, new = _card(fit), read_new(fit, data)
+    for note in new.notes:
+        notify(note)
     results = _predicted(fit, new, seed)
     _tell_outside(results.get(OUTSIDE), notify)
     if not _is_array(out, card):
@@ -124,7 +155,7 @@ def predict_examples_to_file(fit: Fit, data: str, out: Path, seed: int, notify: 
         "row": new.frame["row"].to_numpy().astype(str),
         "codes": np.column_stack([results[name] for name in codes]),
         "codes_sd": np.column_stack([results[f"{name}_sd"] for name in codes]),
-        "elbo": results["elbo"],
+        **{name: results[name] for name in ("rmse", "elbo", OUTSIDE) if name in results},
         "reconstructions": reconstructed(module, new.values, new.conditions).astype(np.float32),
     }
     if card.quadrants:
@@ -244,29 +275,53 @@ def _read_images(card: AutoencoderCard, data: Data | Examples) -> New:
 
     if hasattr(data, "iloc"):
         raise DataError("the run is of images; give a file, a folder, or what bk.examples makes of an array")
-    size = f"{card.shape[0]}x{card.shape[1]}"
-    found = data if isinstance(data, Examples) else load_examples(data, size=size)  # type: ignore[arg-type]
-    columns: dict[str, Any] = {"row": found.rows}
-    if found.labels is not None:
-        columns[_LABEL] = found.labels
-    given = {
-        each.name: np.array(each.classes)[each.values] if each.classes else each.values for each in found.conditions
-    }
+    given: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    if isinstance(data, Examples):
+        values, rows, labels = data.values, data.rows, data.labels
+        given = {each.name: np.array(each.classes or each.values)[_places(each)] for each in data.conditions}
+    else:
+        pictures = _pictures(card, str(data))
+        values, rows, labels = scaled(pictures.values, pictures.levels), pictures.rows, pictures.labels
+        given, notes = dict(pictures.arrays), pictures.notes
+        if card.binarise != "none":
+            draw_pixels(values)
+    if labels is not None:
+        given.setdefault(_LABEL, labels)
     asked = [each.name for each in card.conditions]
-    if _LABEL in asked and _LABEL not in given and found.labels is not None:
-        given[_LABEL] = found.labels
     missing = [name for name in asked if name not in given]
     if missing:
-        raise DataError(f"images have no {listed(missing)}, which the run is given; give images with labels")
-    return New(pd.DataFrame(columns), found.values, {name: given[name] for name in asked})
+        raise DataError(f"images have no {listed(missing)}, which the run is given; give images that come with it")
+    columns = {"row": rows} | ({} if labels is None else {_LABEL: labels})
+    return New(pd.DataFrame(columns), values, {name: given[name] for name in asked}, notes)
+
+
+def _places(condition: Condition) -> NDArray[Any]:
+    return condition.values if condition.classes else np.arange(len(condition.values))
+
+
+def _pictures(card: AutoencoderCard, path: str) -> Pictures:
+    """Return images in the size of the run's: those in a folder are brought to it."""
+    place, size = Place(path), (card.shape[0], card.shape[1])
+    try:
+        found = read_pictures(path, place, size)
+    except ConfigError:  # only those in a folder can be
+        found = read_pictures(path, place)
+    if found is None:
+        raise place.error("there are no images", "the run is of images; give a folder or file of some")
+    return found
 
 
 def _tell_outside(outside: NDArray[Any] | None, notify: Callable[[str], None]) -> None:
     if outside is not None and outside.any():
-        notify(
-            f"{counted(int(outside.sum()), 'row')} under conditions outside those of the training, of which the "
-            f"networks know nothing: column {OUTSIDE} marks them"
-        )
+        notify(_outside_told(int(outside.sum())))
+
+
+def _outside_told(number: int) -> str:
+    return (
+        f"{counted(number, 'row')} under conditions outside those of the training, of which the networks know nothing; "
+        f"'{OUTSIDE}' marks them in a table"
+    )
 
 
 def _is_array(out: Path, card: AutoencoderCard) -> bool:

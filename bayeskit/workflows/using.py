@@ -89,7 +89,8 @@ def predict(
         A fit, or the folder of a finished run.
     data
         A data frame, or a CSV or Parquet file; of an autoencoder of images as ``load_examples`` or ``examples`` take
-        them. Columns are taken by their names, in any order; where a value is missing, the others tell what they can.
+        them. Columns are taken by their names, in any order; where a value is missing, the others tell what they can
+        (an autoencoder refuses such rows).
     seed
         For what is estimated by simulation, the anomaly score and the bound.
 

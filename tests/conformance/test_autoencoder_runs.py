@@ -177,6 +177,30 @@ def test_images_have_codes_and_are_generated(pictures, folder):
     assert "images go to .npz (arrays) or .png" in one_line(complaint)
 
 
+def test_images_are_generated_by_class_and_completed_by_convolutions_too(folder):
+    small = ["--architecture", "conv", "--hidden", "4,8", "--epochs", "2", "--binarise", "static"]
+    status, complaint = called(
+        "fit", "cvae", "digits.npz", "--condition", "label", *small, "--out", "classes", cwd=folder
+    )
+    assert status == 0, complaint
+    made = bk.generate(folder / "classes", 5, conditions={"label": 3})
+    assert (made.shape, made.n_rows, made.conditions[0].classes[made.conditions[0].values[0]]) == ((8, 8), 5, "3")
+    with pytest.raises(ConfigError, match="'11' is none of its classes"):
+        bk.generate(folder / "classes", 5, conditions={"label": 11})
+    assert called("generate", "classes", "-n", "4", "--condition", "label=3", "--out", "threes.npz", cwd=folder)[0] == 0
+    with np.load(folder / "threes.npz") as arrays:
+        assert set(arrays.files) == {"images", "drawn", "label", "outside"}
+    table = bk.predict(folder / "classes", folder / "digits.npz")
+    assert not table["outside"].any()
+    assert called("fit", "cvae", "digits.npz", "--quadrants", "2", *small, "--out", "halves", cwd=folder)[0] == 0
+    assert called("predict", "halves", "digits.npz", "--out", "halves.npz", cwd=folder)[0] == 0
+    with np.load(folder / "halves.npz") as arrays:
+        assert arrays["completed"].shape == (300, 8, 8, 8)
+        left = arrays["completed"][:, :, :, :4]
+        assert (left == left[:, :1]).all()
+        assert {"rmse", "elbo"} <= set(arrays.files)
+
+
 def test_runs_are_put_to_their_own_use_only(process, pictures, folder):
     with pytest.raises(ConfigError, match="none of this run's: it has none"):
         bk.generate(pictures, 3, conditions={"temperature": 1})
@@ -204,7 +228,7 @@ def test_runs_are_put_to_their_own_use_only(process, pictures, folder):
         (["vae", "process.csv", "--architecture", "conv"], "image"),
         (["vae", "nothing.npz"], "nothing.npz"),
         (["vae", "process.csv", "--learning-rate", "-1"], "learning_rate"),
-        (["vae", "process.csv", "--first", "2"], ""),
+        (["vae", "process.csv", "--first", "2"], "row"),
     ],
 )
 def test_bad_options_are_one_line(folder, words, told):

@@ -54,6 +54,17 @@ def test_patience_does_not_count_in_warm_up():
     assert course([-1, -5, -6, -7, -8, -9, -9, -9], epochs=50, patience=3, kl_warmup=4).epochs == 7
 
 
+@pytest.mark.parametrize(
+    ("bounds", "options"),
+    [(range(-12, 0), {}), ([-9], {}), ([-9, *[-8] * 11], {"kl_warmup": 12})],
+    ids=["still rising", "one epoch", "warm-up to the end"],
+)
+def test_a_cosine_that_ends_too_early_says_so(bounds, options):
+    said = course(bounds, epochs=len(bounds), schedule="cosine", **options).said()
+    assert not said["converged"]
+    assert "was still improving in the last of" in said["message"]
+
+
 NOISY = [(0.3, -0.3, 0.1, -0.1), (-0.2, 0.2, 0.3, -0.3), (0.1, 0.1, -0.4, 0.2)]
 
 
@@ -61,7 +72,6 @@ NOISY = [(0.3, -0.3, 0.1, -0.1), (-0.2, 0.2, 0.3, -0.3), (0.1, 0.1, -0.4, 0.2)]
 def test_after_a_cosine_the_last_weights_are_kept_unless_others_were_better_by_more_than_chance(last, kept):
     made = course([-9, -8, last], epochs=3, schedule="cosine", parts=NOISY)
     assert made.best_epoch == kept
-    assert made.said()["message"] == f"the learning rate went down to a hundredth; weights are those of epoch {kept}"
     assert made.said()["elbo"] == [-9, -8, last][kept - 1]
 
 
@@ -89,19 +99,20 @@ def test_without_patience_it_goes_on():
 
 
 @pytest.mark.parametrize(
-    ("options", "converged", "message"),
+    ("bounds", "options", "converged", "message"),
     [
-        ({}, False, "the held-out bound was still improving after 12 epochs; give more epochs"),
-        ({"held_out": False}, False, "the bound was still improving after 12 epochs; give more epochs"),
+        (range(-12, 0), {}, False, "the held-out bound was still improving after 12 epochs; give more epochs"),
+        (range(-12, 0), {"held_out": False}, False, "the bound was still improving after 12 epochs; give more epochs"),
         (
+            [*range(-12, -1), -1.9],
             {"schedule": "cosine"},
             True,
             "the learning rate went down to a hundredth; weights are those of epoch 12",
         ),
     ],
 )
-def test_it_says_how_it_ended(options, converged, message):
-    said = course(range(-12, 0), epochs=12, **options).said()
+def test_it_says_how_it_ended(bounds, options, converged, message):
+    said = course(bounds, epochs=12, **options).said()
     assert (said["converged"], said["message"]) == (converged, message)
 
 

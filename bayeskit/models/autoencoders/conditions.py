@@ -115,11 +115,19 @@ def conditions_of(
 
 def _codes(card: ConditionCard, values: NDArray[Any]) -> NDArray[np.int64]:
     places = {name: at for at, name in enumerate(card.classes)}
-    names = [str(value) for value in values]
+    names = [name if (name := str(value)) in places else _as_number(name) for value in values]
     strange = next((name for name in names if name not in places), None)
     if strange is not None:
         raise ConfigError(f"condition '{card.name}': '{strange}' is none of its classes: {', '.join(card.classes)}")
     return np.array([places[name] for name in names], dtype=np.int64)
+
+
+def _as_number(name: str) -> str:
+    """Return the name that a class of numbers has, of whatever way to write the number; other names as they are."""
+    try:
+        return format(float(name), ".10g")
+    except ValueError:
+        return name
 
 
 def _numbers(card: ConditionCard, values: NDArray[Any]) -> Floats:

@@ -93,6 +93,7 @@ def autoencoder_spec(
         n_rows=int(train.sum()),
         n_held_out=int(held_out.sum()),
         labels=() if data.labels is None else tuple(str(label) for label in np.unique(data.labels)),
+        binarise=data.binarise,
     )
 
 
