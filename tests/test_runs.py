@@ -243,3 +243,17 @@ def test_json_holds_no_nan():
         "b": [2, None],
         "c": True,
     }
+
+
+def test_a_kill_after_the_last_step_leaves_a_finished_run(tmp_path):
+    """The folder has its name before what a stopped run would need is taken away."""
+    out = tmp_path / "run"
+    with runs.new_folder(out) as partial:
+        (partial / "run.json").write_text("{}")
+    for name in ("unfinished", runs.TASK, runs.CHECKPOINT):
+        (out / name).touch()
+    with pytest.raises(ConfigError, match="is a finished run"):
+        runs.unfinished(out)
+    with runs.new_folder(out, overwrite=True) as partial:
+        (partial / "run.json").write_text("new")
+    assert [path.name for path in out.iterdir()] == ["run.json"]

@@ -9,6 +9,8 @@ import pytest
 from models.autoencoder_problems import FORMS, images, table
 
 from bayeskit.core.errors import ConfigError, DataError
+from bayeskit.core.types import ConditionCard
+from bayeskit.models.autoencoders import conditions
 from bayeskit.models.autoencoders.using import codes_of, completed, generated, rebuilt, reconstructed
 from bayeskit.models.vae import cvae
 
@@ -144,3 +146,15 @@ def test_damaged_weights_and_rows_of_another_shape_are_refused():
     ):
         with pytest.raises(DataError, match=told):
             reconstructed(module, values)
+
+
+def test_a_class_that_is_a_number_is_known_however_it_is_written():
+
+    card = ConditionCard("plant", classes=("1", "7", "north"))
+    (codes,), outside = conditions.conditions_of((card,), {"plant": ["07", "1.0", "north", "7"]}, 4)
+    assert codes.tolist() == [1, 0, 2, 1]
+    assert not outside.any()
+    with pytest.raises(ConfigError, match="'8' is none of its classes"):
+        conditions.conditions_of((card,), {"plant": "8"}, 1)
+    with pytest.raises(ConfigError, match="'south' is none of its classes"):
+        conditions.conditions_of((card,), {"plant": "south"}, 1)
