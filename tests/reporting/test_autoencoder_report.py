@@ -18,6 +18,7 @@ from matplotlib.image import imread
 from reporting.autoencoder_factories import FORMS, assessed, digits
 from reporting.autoencoder_factories import autoencoder_fit as make_fit
 from reporting.test_escaping import HOSTILE, MARK, raw_tags
+from reporting.test_japanese import english
 from reporting.test_print_figures import silent, squeezed, words_of
 from reporting.test_rating_report import plotted
 
@@ -604,3 +605,10 @@ def test_a_page_is_whole_small_and_the_same_each_time(form: str) -> None:
         assert f'id="fig-{figure.name}"' in page
         assert all(panel.alt for panel in figure.panels)
     assert "what they make of codes that were drawn from the prior" in page
+
+
+@pytest.mark.parametrize("form", ["class", "quadrants", "temperature"])
+def test_a_japanese_page_has_no_english_sentence(form: str) -> None:
+    fit, assessment = assessed(autoencoder_fit(form))
+    own = {fit.provenance.card.title, "Bound of a held-out row's log density", "the held-out bound had not risen for"}
+    assert set(english(render(fit, assessment, language="ja"))) <= own  # of the stand-in, and what engines say
