@@ -153,6 +153,7 @@ def test_one_that_was_killed_goes_on_to_the_same_ranks(folder, weather):
     pd.testing.assert_frame_equal(ranks(folder / "killed"), ranks(weather))
 
 
+@pytest.mark.slow
 def test_more_simulations_are_added_to_those_there_are(folder, weather):
     options = ["--data-size", "20", *QUICK, "--out", "more"]
     for simulations in (2, 6):

@@ -14,7 +14,7 @@ from bayeskit.core.density import Density
 from bayeskit.models.targets import TARGETS
 from bayeskit.workflows import crosschecking
 
-LONG = ("gaussian-50", "weather-level", "banana")  # minutes; others are of their kinds
+LONG = ("gaussian-50", "weather-trend", "banana")  # minutes; others are of their kinds
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,7 @@ def test_script_takes_every_option_of_fit(folder):
     compile(printed.stdout, "script", "exec")
 
 
+@pytest.mark.slow
 def test_command_in_the_record_gives_the_same_draws(run, folder):
     out = run("trend", "marginal", "noise")
     command = shlex.split(json.loads((out / "run.json").read_text())["command"])
@@ -138,6 +139,7 @@ def test_command_in_the_record_gives_the_same_draws(run, folder):
     assert (folder / "again" / "summary.csv").read_text() == (out / "summary.csv").read_text()
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_draws(run, folder):
     done = bayeskit("fit", "weather", "days.csv", *FAST, "--seed", "2", "--out", "seed-2", cwd=folder)
     assert done.returncode == 0, done.stderr

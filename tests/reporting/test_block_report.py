@@ -624,7 +624,13 @@ PAGES: dict[str, tuple[dict[str, Any], list[Verdict]]] = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow) if page in ("shared", "no direction", "many", "failed") else page
+        for page in PAGES
+    ],
+)
 def test_a_japanese_page_has_no_english_sentence(page: str) -> None:
     options, verdicts = PAGES[page]
     names = tuple(f"n{i}" for i in range(options.get("n_nodes", 90)))
