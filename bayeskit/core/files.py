@@ -36,11 +36,16 @@ def alone(out: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text as ``write_bytes`` does, in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file aside and rename it, so that a reader sees the old or the new one."""
     aside = path.with_name(path.name + ".partial")
     with readable_disk_errors(path):
         try:
-            aside.write_text(text, encoding="utf-8")
+            aside.write_bytes(content)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayeskit.core.errors import ConfigError, DataError
-from bayeskit.core.files import readable_disk_errors
+from bayeskit.core.files import readable_disk_errors, write_bytes
 from bayeskit.core.language import say_count
 from bayeskit.core.types import AutoencoderCard, Fit, Source
 from bayeskit.datasets._graph_cells import text_of
@@ -119,17 +119,19 @@ def generate_examples(fit: Fit, n: int, seed: int, conditions: Conditions) -> pd
 
 def _as_examples(card: AutoencoderCard, images: Floats, conditions: Conditions) -> Examples:
     """Return images that were made as those that are read are."""
-    given = []
-    for each in card.conditions:
-        code = each.classes.index(str(conditions[each.name])) if each.classes else float(conditions[each.name])
-        given.append(Condition(each.name, np.full(len(images), code), each.classes))
+    from bayeskit.models.autoencoders.conditions import conditions_of
+
+    values, _ = conditions_of(card.conditions, conditions, len(images))
+    given = tuple(
+        Condition(each.name, found, each.classes) for each, found in zip(card.conditions, values, strict=True)
+    )
     source = Source("", "", say_count(len(images), "{n} generated image", "{n} generated images"))
     return Examples(
         values=images.astype(np.float32),
         columns=(),
         rows=np.arange(1, len(images) + 1),
         labels=None,
-        conditions=tuple(given),
+        conditions=given,
         held_out=None,
         binarise="none",
         levels=0,
@@ -351,12 +353,7 @@ def _write_sheet(images: Floats, out: Path) -> Path:
 
 
 def _write_bytes(content: bytes, out: Path) -> Path:
-    aside = out.with_name(out.name + ".partial")
     with readable_disk_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            aside.write_bytes(content)
-            aside.replace(out)
-        finally:
-            aside.unlink(missing_ok=True)
+    write_bytes(out, content)
     return out

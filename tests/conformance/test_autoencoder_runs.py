@@ -183,7 +183,7 @@ def test_images_are_generated_by_class_and_completed_by_convolutions_too(folder)
         "fit", "cvae", "digits.npz", "--condition", "label", *small, "--out", "classes", cwd=folder
     )
     assert status == 0, complaint
-    made = bk.generate(folder / "classes", 5, conditions={"label": 3})
+    made = bk.generate(folder / "classes", 5, conditions={"label": "3.0"})
     assert (made.shape, made.n_rows, made.conditions[0].classes[made.conditions[0].values[0]]) == ((8, 8), 5, "3")
     with pytest.raises(ConfigError, match="'11' is none of its classes"):
         bk.generate(folder / "classes", 5, conditions={"label": 11})
