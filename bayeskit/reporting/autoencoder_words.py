@@ -44,18 +44,18 @@ def autoencoder_success(fit: Fit, assessment: Assessment) -> str:
         )
         return joined([told, point])
     template = mark(
-        "Training settled, and holds for rows that it never saw: their bound is highest in epoch {epoch}, {gap} nats "
-        "below that of training rows."
+        "Training settled, and holds for rows that it never saw: with the weights of epoch {epoch} their bound is "
+        "{gap} nats below that of training rows."
     )
     if not codes.overfitting > 0:
         template = mark(
-            "Training settled, and holds for rows that it never saw: their bound is highest in epoch {epoch}, and no "
-            "lower than that of training rows."
+            "Training settled, and holds for rows that it never saw: with the weights of epoch {epoch} their bound is "
+            "no lower than that of training rows."
         )
     if overfits:
         template = mark(
-            "Training settled, but learned rows by heart: the bound of rows that it never saw is highest in epoch "
-            "{epoch}, and still {gap} nats below that of training rows."
+            "Training settled, but learned rows by heart: with the weights of epoch {epoch} the bound of rows that it "
+            "never saw is {gap} nats below that of training rows."
         )
     epoch = f"{training.epoch[training.best]:,}"
     return joined([say(template, epoch=epoch, gap=significant(abs(codes.overfitting), 2)), point])

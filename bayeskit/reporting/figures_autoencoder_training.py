@@ -64,7 +64,7 @@ def training_title(training: Training) -> str:
     if "elbo" not in training.held_out:
         return say("The bound stands at {value} nats a row after {epoch} epochs", **told)
     if training.best < training.epoch.size - 1:
-        return say("The held-out bound is highest in epoch {epoch}: {value} nats a row", **told)
+        return say("The held-out bound is {value} nats a row with the weights of epoch {epoch}", **told)
     return say("The held-out bound still rose in the last epoch, {epoch}: {value} nats a row", **told)
 
 

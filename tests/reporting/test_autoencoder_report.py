@@ -419,7 +419,7 @@ def test_the_index_shows_its_numbers() -> None:
 def test_training_is_titled_by_where_it_came_to() -> None:
     figure = figure_of("images", "training")
     value = f"{float(autoencoder_fit('images').posterior['history']['held_out_elbo'][39]):.2f}".replace("-", "−")
-    assert figure.title == f"The held-out bound is highest in epoch 40: {value} nats a row"
+    assert figure.title == f"The held-out bound is {value} nats a row with the weights of epoch 40"
     assert [panel.label for panel in figure.panels][-1] == "Weight of the divergence"
     assert all(panel.layout["shapes"][0]["x0"] == 40 for panel in figure.panels)
     still = told(autoencoder_fit("images"), best_epoch=60)
